@@ -1,0 +1,41 @@
+# Six targets and the demo; `make help` explains. CI runs `make check test` and `make demo`, nothing else.
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+
+.PHONY: help dev fix check test demo stack docs clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+dev: $(STAMP) ## .venv with the command casemate in it
+
+$(STAMP): requirements/dev.txt pyproject.toml $(wildcard proto/*.proto) scripts/generate-proto scripts/system-packages
+	@scripts/system-packages dev
+	python3 -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python scripts/generate-proto
+	@touch $@
+
+fix: dev ## format and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+check: dev ## format, lint, types, walls between rooms
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: dev ## every test that this machine can run
+	@scripts/system-packages test
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+demo: dev ## the main job: an attested pod, and attacks that fail
+	@scripts/system-packages demo
+	$(BIN)/casemate demo
+
+clean: ## forget the environment
+	rm -rf $(VENV) build dist

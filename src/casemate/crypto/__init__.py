@@ -1,0 +1,1 @@
+"""One way to hash, sign, open and chain: the only importer of the cryptography library."""

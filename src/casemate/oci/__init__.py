@@ -1,0 +1,1 @@
+"""Container images: reference, manifest, layers, sources and sinks, encryption, signatures, unpacking."""

@@ -1,0 +1,1 @@
+"""Pods as VMs elsewhere: the remote-hypervisor service and its providers."""

@@ -1,0 +1,1 @@
+"""One engine behind one door: compile once, evaluate, explain."""

@@ -1,0 +1,1 @@
+"""The node: a pod's sandbox, from request to stop, over the hypervisor and agent protocols."""

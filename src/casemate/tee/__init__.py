@@ -1,0 +1,1 @@
+"""Evidence: one package per TEE with report, attester, verifier, launch measurement and fake."""

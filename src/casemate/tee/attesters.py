@@ -1,0 +1,1 @@
+"""Table of attesters, in order of detection."""

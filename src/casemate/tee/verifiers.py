@@ -1,0 +1,1 @@
+"""Table of verifiers by TEE name."""

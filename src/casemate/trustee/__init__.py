@@ -1,0 +1,1 @@
+"""The trusted side: who decides and hands out secrets."""

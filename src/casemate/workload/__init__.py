@@ -1,0 +1,1 @@
+"""The owner's desk: images, initdata and policies before deployment."""

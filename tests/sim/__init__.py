@@ -1,0 +1,1 @@
+"""Simulators of real boundaries, shared by all tests."""
