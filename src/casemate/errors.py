@@ -24,7 +24,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     step: str
-    """Station of the road or numbered verification step, e.g. ``attest`` or ``tpm.4 pcr digest``."""
+    """Station of the road or numbered step, e.g. ``attest`` or ``tpm.4 pcr digest``."""
     claim: str
     """Whose claim was looked at, e.g. ``pcr11`` or ``signature of localhost:5443/demo:1``."""
     got: str

@@ -1,4 +1,4 @@
-"""A registry of metrics for one process: made by its composition root, handed down, never global."""
+"""A registry of metrics for one process: made by its composition root and handed down."""
 
 from prometheus_client import CollectorRegistry, generate_latest
 

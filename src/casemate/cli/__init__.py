@@ -1,1 +1,1 @@
-"""The command line: noun verb, one file for each noun; a room is loaded only when its command runs."""
+"""The command line: noun verb, one file for each noun, each room loaded only when needed."""

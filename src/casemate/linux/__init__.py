@@ -1,1 +1,1 @@
-"""The edge to the kernel and to programs: the only room that imports subprocess, ctypes and fcntl."""
+"""The edge to the kernel and to programs: only here are subprocess, ctypes and fcntl."""

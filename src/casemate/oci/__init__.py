@@ -1,1 +1,1 @@
-"""Container images: reference, manifest, layers, sources and sinks, encryption, signatures, unpacking."""
+"""Container images: reference, manifest, layers, encryption, signatures, pull and unpack."""

@@ -1,1 +1,1 @@
-"""The laptop: one machine that plays every party. Up, down, doctor, demo, attacks and benchmarks."""
+"""The laptop: one machine that plays every party. Up, down, doctor, demo, attacks, bench."""
