@@ -1,0 +1,91 @@
+"""What commands say: data on standard output, talk and progress on standard error."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+_DEFAULT_STATE: Final = "~/.local/state/casemate"
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+"""Decorator: adds ``as_json: bool``. Errors turn to JSON by themselves where it is given."""
+
+state_option = click.option(
+    "--state",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="CASEMATE_STATE",
+    default=_DEFAULT_STATE,
+    show_default=True,
+    show_envvar=True,
+    callback=lambda _context, _option, value: value.expanduser().absolute(),
+    help="Folder of the local stack: its settings, sockets, logs.",
+)
+"""Decorator: adds ``state: Path``, absolute. The folder need not exist."""
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document: indented for a person, one line for a pipe.
+
+    ``value`` is anything msgspec encodes: structs, dataclasses, dicts, bytes (as base64).
+    """
+    import msgspec
+
+    encoded = msgspec.json.encode(value, enc_hook=str)
+    if sys.stdout.isatty():
+        encoded = msgspec.json.format(encoded, indent=2)
+    print(encoded.decode())
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print aligned columns under their names; the last column takes what it needs."""
+    cells = [[str(cell) for cell in row] for row in rows]
+    widths = [
+        max(len(name), *(len(row[i]) for row in cells)) if cells else len(name)
+        for i, name in enumerate(columns)
+    ]
+    print(click.style(_aligned([name.upper() for name in columns], widths), bold=True))
+    for row in cells:
+        print(_aligned(row, widths))
+
+
+def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
+    return "  ".join(padded).rstrip()
+
+
+def say(text: str = "") -> None:
+    """Tell the person at the terminal something: standard error."""
+    click.echo(text, err=True)
+
+
+@contextmanager
+def steps(title: str) -> Iterator[Callable[[str], None]]:
+    """Show that long work goes on; gives a callable that names what is done now.
+
+    Use it so: ``with steps("Building") as step: build(progress=step)``. ``step(text)`` names what is done now, in a few words. On a terminal one line spins and counts
+    seconds; elsewhere each step is a line. Nothing is left on the terminal but the title and the
+    seconds taken.
+    """
+    begin = time.monotonic()
+    if sys.stderr.isatty():
+        with _spinning(title) as step:
+            yield step
+    else:
+        say(f"{title} …")
+        yield lambda text: say(f"  {time.monotonic() - begin:5.1f} s  {text}")
+    say(f"{title}: {time.monotonic() - begin:.1f} s")
+
+
+@contextmanager
+def _spinning(title: str) -> Iterator[Callable[[str], None]]:
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(title, total=None)
+        yield lambda text: progress.update(task, description=f"{title}: {text}")
