@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import click
 import pytest
 
 from casemate.cli import failure, main
@@ -41,9 +42,9 @@ def test_every_noun_stands_in_help() -> None:
 
 @pytest.mark.parametrize("noun", main.NOUNS)
 def test_every_noun_gives_help_with_an_example(noun: str) -> None:
-    command = main.root.get_command(main.click.Context(main.root), noun)
+    command = main.root.get_command(click.Context(main.root), noun)
     assert command is not None
-    with main.click.Context(command, info_name=noun) as context:
+    with click.Context(command, info_name=noun) as context:
         assert "Example" in command.get_help(context)
 
 

@@ -66,9 +66,9 @@ def say(text: str = "") -> None:
 def steps(title: str) -> Iterator[Callable[[str], None]]:
     """Show that long work goes on; gives a callable that names what is done now.
 
-    Use it so: ``with steps("Building") as step: build(progress=step)``. ``step(text)`` names what is done now, in a few words. On a terminal one line spins and counts
-    seconds; elsewhere each step is a line. Nothing is left on the terminal but the title and the
-    seconds taken.
+    Use it so: ``with steps("Building") as step: build(progress=step)``. On a terminal one line
+    spins and counts seconds; elsewhere each step is a line. Only the title and the seconds taken
+    are left when it ends.
     """
     begin = time.monotonic()
     if sys.stderr.isatty():
