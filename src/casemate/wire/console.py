@@ -1,0 +1,93 @@
+"""Lines by which the guest tells its story on the serial console.
+
+``casemate-event {json}``, one line each, at most 4 KiB. The host carries and can forge them: they
+are for people and traces, never for trust, and never hold a secret.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from casemate.errors import PeerError, Refusal
+from casemate.trace import Station
+
+PREFIX: Final = b"casemate-event "
+LONGEST_LINE: Final = 4096
+"""Bytes, prefix and line end included."""
+
+_LONGEST_NOTE: Final = 400
+
+
+class EventKind(StrEnum):
+    """What an event says."""
+
+    BEGIN = "begin"
+    END = "end"
+    READY = "ready"
+    """The agent answers from now on."""
+    REFUSED = "refused"
+    """A proof failed or a policy said no; ``refusal`` tells why, and the VM powers off."""
+    FAILED = "failed"
+    """The guest cannot go on for another reason; ``note`` tells, and the VM powers off."""
+    NOTE = "note"
+
+
+class ConsoleEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One event. ``uptime`` is seconds since the guest's kernel started."""
+
+    kind: EventKind
+    station: Station
+    note: str = ""
+    refusal: Refusal | None = None
+    uptime: float = 0.0
+
+
+_DECODER: Final = msgspec.json.Decoder(ConsoleEvent)
+
+
+def encode(event: ConsoleEvent) -> bytes:
+    """The line of an event, line end included; texts are cut so that it fits."""
+    line = _line(event)
+    if len(line) <= LONGEST_LINE:
+        return line
+    return _line(_shortened(event))
+
+
+def parse(line: bytes) -> ConsoleEvent | None:
+    """Read one console line; None when it is no event (the kernel talks on the console too).
+
+    Raises:
+        PeerError: the line says it is an event but is too long or malformed.
+    """
+    start = line.find(PREFIX)
+    if start < 0:
+        return None
+    if len(line) - start > LONGEST_LINE:
+        raise PeerError("console event", got=f"{len(line)} bytes", want=f"at most {LONGEST_LINE}")
+    try:
+        return _DECODER.decode(line[start + len(PREFIX) :].strip())
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise PeerError("console event", got=line[:200], want="a JSON event") from error
+
+
+def _line(event: ConsoleEvent) -> bytes:
+    return PREFIX + msgspec.json.encode(event) + b"\n"
+
+
+def _shortened(event: ConsoleEvent) -> ConsoleEvent:
+    cut = None
+    if event.refusal is not None:
+        texts = {field: _cut(str(getattr(event.refusal, field))) for field in _REFUSAL_FIELDS}
+        cut = Refusal(**texts)
+    return msgspec.structs.replace(event, note=_cut(event.note), refusal=cut)
+
+
+def _cut(text: str) -> str:
+    """Keep the text within its share of a line, counted in bytes as JSON writes them."""
+    while len(msgspec.json.encode(text)) > _LONGEST_NOTE:
+        text = text[: len(text) * 3 // 4]
+    return text
+
+
+_REFUSAL_FIELDS: Final = ("step", "claim", "got", "expected", "rule", "remedy")

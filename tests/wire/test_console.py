@@ -1,0 +1,69 @@
+import contextlib
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from casemate.errors import PeerError, Refusal
+from casemate.trace import Station
+from casemate.wire.console import LONGEST_LINE, PREFIX, ConsoleEvent, EventKind, encode, parse
+
+EVENT = ConsoleEvent(
+    kind=EventKind.REFUSED,
+    station=Station.ATTEST,
+    note="evidence refused",
+    refusal=Refusal(step="attest", claim="pcr11", got="a", expected="b", rule="r", remedy="m"),
+    uptime=3.25,
+)
+
+
+def test_event_survives_the_console() -> None:
+    assert parse(encode(EVENT)) == EVENT
+
+
+def test_event_behind_carriage_return_and_kernel_text_is_found() -> None:
+    assert parse(b"[    1.2] noise" + encode(EVENT)[:-1] + b"\r\n") == EVENT
+
+
+def test_other_lines_are_no_events() -> None:
+    assert parse(b"[    0.000000] Linux version 6.1.0") is None
+
+
+def test_line_stays_within_its_limit_whatever_the_texts() -> None:
+    long = "\x00\N{SNOWMAN}" * 5000
+    refusal = Refusal(step=long, claim=long, got=long, expected=long, rule=long, remedy=long)
+    event = ConsoleEvent(
+        kind=EventKind.REFUSED, station=Station.PULL, note=long, refusal=refusal, uptime=1.0
+    )
+    line = encode(event)
+    assert len(line) <= LONGEST_LINE
+    assert line.count(b"\n") == 1
+    shortened = parse(line)
+    assert shortened is not None
+    assert shortened.station is Station.PULL
+
+
+def test_unknown_kind_is_the_guests_mistake() -> None:
+    with pytest.raises(PeerError):
+        parse(PREFIX + b'{"kind":"dance","station":"boot"}')
+
+
+def test_overlong_event_is_refused() -> None:
+    with pytest.raises(PeerError):
+        parse(PREFIX + b" " * LONGEST_LINE)
+
+
+@settings(max_examples=100)
+@given(st.binary(max_size=200), st.booleans())
+def test_any_bytes_raise_only_our_error(line: bytes, prefixed: bool) -> None:  # noqa: FBT001  # hypothesis
+    with contextlib.suppress(PeerError):
+        parse((PREFIX if prefixed else b"") + line)
+
+
+@settings(max_examples=100)
+@given(st.text(max_size=100))
+def test_any_note_is_one_line(note: str) -> None:
+    event = ConsoleEvent(kind=EventKind.NOTE, station=Station.BOOT, note=note)
+    line = encode(event)
+    assert line.count(b"\n") == 1
+    assert parse(line) == event
