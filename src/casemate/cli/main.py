@@ -86,3 +86,7 @@ def run(arguments: Sequence[str]) -> int:
     except BaseException as error:  # noqa: BLE001  # the one place where every error is told
         return failure.tell(error, as_json=failure.wants_json(arguments))
     return status if isinstance(status, int) else 0
+
+
+if __name__ == "__main__":
+    main()

@@ -5,9 +5,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
+
+if TYPE_CHECKING:
+    from casemate.stack.status import Status
 
 _DEFAULT_STATE: Final = "~/.local/state/casemate"
 
@@ -34,7 +37,7 @@ def print_json(value: Any) -> None:
     """
     import msgspec
 
-    encoded = msgspec.json.encode(value, enc_hook=str)
+    encoded = msgspec.json.encode(value)
     if sys.stdout.isatty():
         encoded = msgspec.json.format(encoded, indent=2)
     print(encoded.decode())
@@ -55,6 +58,18 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
 def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
     padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
     return "  ".join(padded).rstrip()
+
+
+def show_services(services: "Sequence[Status]", *, as_json: bool) -> None:
+    """Print the daemons of a stack: who runs, with which pid, and where it listens."""
+    if as_json:
+        print_json(services)
+        return
+    rows = [
+        (s.name, f"runs (pid {s.pid})" if s.running else "does not run", s.address)
+        for s in services
+    ]
+    print_table(("daemon", "state", "address"), rows)
 
 
 def say(text: str = "") -> None:

@@ -1,0 +1,44 @@
+"""Install what is missing, from Debian's own archive."""
+
+import os
+from collections.abc import Sequence
+from typing import Final
+
+from casemate.errors import CasemateError, HostError
+from casemate.linux import process
+from casemate.stack.doctor.finding import Finding
+
+_PATIENCE: Final = 900.0  # seconds
+_QUIET: Final = {"DEBIAN_FRONTEND": "noninteractive"}
+
+
+def missing_packages(findings: Sequence[Finding]) -> list[str]:
+    """Name the Debian packages that would mend these findings."""
+    return sorted({package for finding in findings for package in finding.packages})
+
+
+def install(packages: Sequence[str]) -> None:
+    """Install packages as root, or by sudo where it asks for no password.
+
+    Raises:
+        HostError: no right to install, no network, or no such package.
+    """
+    root = _as_root(packages)
+    process.run([*root, "apt-get", "update", "-qq"], timeout=_PATIENCE, env=_QUIET)
+    command = [*root, "apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages]
+    process.run(command, timeout=_PATIENCE, env=_QUIET)
+
+
+def _as_root(packages: Sequence[str]) -> list[str]:
+    if os.geteuid() == 0:
+        return []
+    try:
+        process.run(["sudo", "-n", "true"], timeout=10)
+    except CasemateError as error:
+        raise HostError(
+            "installing packages",
+            got="neither root nor a sudo without password",
+            want="one of them",
+            remedy=f"As root: apt-get install {' '.join(packages)}",
+        ) from error
+    return ["sudo", "-n"]
