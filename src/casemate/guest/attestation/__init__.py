@@ -1,0 +1,1 @@
+"""The attestation agent: evidence, tokens by the RCAR handshake, run-time measurements."""

@@ -1,0 +1,179 @@
+"""The attestation agent itself: what its sockets, the hub and the REST server all ask."""
+
+import hmac
+from typing import Final, Protocol
+
+import msgspec
+
+from casemate.crypto import base64url
+from casemate.crypto.digest import Algorithm, Digest
+from casemate.errors import InputError, PeerError, Refusal, VerificationError
+from casemate.guest.attestation import rcar
+from casemate.guest.attestation.handshake import Handshake
+from casemate.guest.attestation.measurements import Measurements, Outcome
+from casemate.guest.attestation.passports import Passports
+from casemate.guest.attestation.settings import AgentSettings
+from casemate.guest.broker import Broker
+from casemate.guest.reporting import Stations
+from casemate.trace import Station
+from casemate.wire.initdata import Initdata
+
+_AS_TRIES: Final = 3
+_JSON: Final = ("content-type", "application/json")
+
+
+class Attester(Protocol):
+    """The TEE, as ``casemate.tee.attesters`` gives it."""
+
+    @property
+    def tee(self) -> str: ...
+
+    def evidence(self, report_data: bytes) -> bytes: ...
+
+    def bind_init_data(self, digest: Digest) -> None: ...
+
+    def extend(self, register: int, digest: bytes) -> None: ...
+
+
+class AttestationAgent:
+    """One guest's agent.
+
+    Args:
+        initdata: the pod's initdata; its digest is already bound to the TEE.
+    """
+
+    def __init__(
+        self,
+        settings: AgentSettings,
+        attester: Attester,
+        initdata: Initdata | None,
+        stations: Stations,
+        *,
+        measurements: Measurements | None = None,
+    ) -> None:
+        self._settings = settings
+        self._attester = attester
+        self._initdata = initdata
+        self._bound = None if initdata is None else initdata.digest.value
+        self._stations = stations
+        self._measurements = measurements or Measurements(attester, settings.eventlog_config)
+        self._passports: Passports | None = None
+
+    @property
+    def tee(self) -> str:
+        """Name of the TEE on the wire."""
+        return self._attester.tee
+
+    @property
+    def additional_tees(self) -> tuple[str, ...]:
+        """Devices that attest beside the CPU: none is supported yet."""
+        return ()
+
+    def evidence(self, runtime_data: bytes) -> bytes:
+        """Evidence of the primary TEE bound to ``runtime_data``, as JSON."""
+        return self._attester.evidence(runtime_data)
+
+    async def passport(self) -> rcar.Passport:
+        """Give the shared passport of the configured key broker, attesting if there is none.
+
+        Raises:
+            InputError: no key broker is configured, or not one that can be trusted.
+            VerificationError: the broker is not the pinned one, or refuses.
+            PeerError: it cannot be reached, or breaks the protocol.
+        """
+        return await self._broker_passports().get()
+
+    def drop(self, passport: rcar.Passport) -> None:
+        """Forget a passport that a broker no longer takes."""
+        if self._passports is not None:
+            self._passports.drop(passport)
+
+    async def token(self, kind: str) -> bytes:
+        """Give a token as ``GetToken`` does (guest-components §4.4): ``kbs`` or ``coco_as``.
+
+        A ``kbs`` token comes with its private key, so the answer is secret.
+        """
+        match kind:
+            case "kbs":
+                passport = await self.passport()
+                key = passport.key.pem().reveal().decode("ascii")
+                return msgspec.json.encode({"token": passport.token, "tee_keypair": key})
+            case "coco_as":
+                return await self._service_token()
+            case _:
+                raise InputError("TokenType", got=kind, want="kbs or coco_as")
+
+    def extend(
+        self, domain: str, operation: str, content: str, register: int | None = None
+    ) -> Outcome:
+        """Measure a run-time event; see ``Measurements.extend``."""
+        return self._measurements.extend(domain, operation, content, register)
+
+    def bind_init_data(self, digest: bytes) -> None:
+        """Bind initdata, once; the digest that is bound already is accepted again.
+
+        Raises:
+            InputError: not the size of a digest.
+            VerificationError: other initdata is bound.
+        """
+        if self._bound is None:
+            self._attester.bind_init_data(_digest(digest))
+            self._bound = digest
+        elif not hmac.compare_digest(self._bound, digest):
+            raise VerificationError(_other_initdata(digest, self._bound))
+
+    def _broker_passports(self) -> Passports:
+        if self._passports is None:
+            kbs = self._settings.token_configs.kbs
+            if kbs is None:
+                raise InputError("aa.toml", got="no [token_configs.kbs]", want="a key broker")
+            broker = Broker(kbs.url, kbs.cert, pinned_in="aa.toml [token_configs.kbs] cert")
+            handshake = Handshake(
+                broker,
+                self._attester,
+                self._stations,
+                key_algorithm=kbs.tee_key_algorithm,
+                initdata=None if self._initdata is None else self._initdata.raw.decode(),
+            )
+            self._passports = Passports(handshake.attest)
+        return self._passports
+
+    async def _service_token(self) -> bytes:
+        service = self._settings.token_configs.coco_as
+        if service is None:
+            raise InputError("aa.toml", got="no [token_configs.coco_as]", want="a service")
+        evidence = base64url.encode(self._attester.evidence(b""))
+        requests = [{"tee": self.tee, "evidence": evidence}]
+        broker = Broker(service.url, service.cert, pinned_in="aa.toml [token_configs.coco_as] cert")
+        try:
+            answer = await broker.request(
+                "POST",
+                "/attestation",
+                station=Station.ATTEST,
+                tries=_AS_TRIES,
+                headers=(_JSON,),
+                body=msgspec.json.encode({"verification_requests": requests, "policy_ids": []}),
+            )
+        finally:
+            await broker.close()
+        if answer.status != 200:
+            raise PeerError("attestation service", got=f"status {answer.status}", want="200")
+        return answer.body
+
+
+def _digest(value: bytes) -> Digest:
+    for algorithm in Algorithm:
+        if algorithm.size == len(value):
+            return Digest(algorithm, value)
+    raise InputError("Digest", got=f"{len(value)} bytes", want="32, 48 or 64 bytes")
+
+
+def _other_initdata(asked: bytes, bound: bytes) -> Refusal:
+    return Refusal(
+        step=Station.INITDATA.value,
+        claim="digest of the initdata",
+        got=asked[:64].hex(),
+        expected=bound.hex(),
+        rule="initdata is bound once, before the network is used",
+        remedy="Start another pod for other initdata.",
+    )

@@ -1,0 +1,31 @@
+"""Composition of the attestation agent, for the guest's init."""
+
+from pathlib import Path
+from typing import Final
+
+from casemate.guest.attestation import settings
+from casemate.guest.attestation.agent import AttestationAgent, Attester
+from casemate.guest.attestation.service import SERVICE, methods
+from casemate.guest.reporting import Stations
+from casemate.net.ttrpc import Services
+from casemate.wire.initdata import Initdata
+
+SOCKET: Final = Path("/run/confidential-containers/attestation-agent/attestation-agent.sock")
+DOCUMENT: Final = "aa.toml"
+
+
+def build(attester: Attester, initdata: Initdata | None, stations: Stations) -> AttestationAgent:
+    """Make the agent that ``aa.toml`` in ``initdata`` describes; without it, one that only quotes.
+
+    The digest of ``initdata`` is bound to the TEE by the caller, before the network is used.
+
+    Raises:
+        InputError: ``aa.toml`` cannot be read.
+    """
+    text = "" if initdata is None else initdata.data.get(DOCUMENT, "")
+    return AttestationAgent(settings.parse(text), attester, initdata, stations)
+
+
+def services(agent: AttestationAgent) -> Services:
+    """Give the ttrpc services to serve on ``SOCKET``."""
+    return {SERVICE: methods(agent)}

@@ -1,0 +1,1 @@
+"""The confidential data hub: resources, image keys, image pulls and secure mounts."""

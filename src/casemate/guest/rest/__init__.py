@@ -1,0 +1,1 @@
+"""The loopback API for containers: resources, tokens, evidence and measurements over HTTP."""
