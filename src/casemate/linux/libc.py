@@ -28,7 +28,7 @@ PR_SET_CHILD_SUBREAPER: Final = 36
 
 
 def mount(source: str, target: str, fstype: str, flags: int, data: str) -> None:
-    """Call mount(2)."""
+    """Make the system call mount."""
     result = _LIBC.mount(
         source.encode(), target.encode(), fstype.encode(), ctypes.c_ulong(flags), data.encode()
     )
@@ -36,12 +36,12 @@ def mount(source: str, target: str, fstype: str, flags: int, data: str) -> None:
 
 
 def umount(target: str, flags: int) -> None:
-    """Call umount2(2)."""
+    """Make the system call umount2."""
     _checked(_LIBC.umount2(target.encode(), flags), target)
 
 
 def finit_module(descriptor: int, parameters: str) -> None:
-    """Call finit_module(2): load the kernel module open at ``descriptor``."""
+    """Make the system call finit_module: load the kernel module open at ``descriptor``."""
     result = _LIBC.syscall(
         ctypes.c_long(SYS_FINIT_MODULE),
         ctypes.c_int(descriptor),
@@ -52,22 +52,22 @@ def finit_module(descriptor: int, parameters: str) -> None:
 
 
 def reboot(command: int) -> None:
-    """Call reboot(2); returns only when it is refused."""
+    """Make the system call reboot; returns only when it is refused."""
     _checked(_LIBC.reboot(ctypes.c_int(command)), "reboot")
 
 
 def unshare(flags: int) -> None:
-    """Call unshare(2): of the calling thread only."""
+    """Make the system call unshare: of the calling thread only."""
     _checked(_LIBC.unshare(ctypes.c_int(flags)), "unshare")
 
 
 def prctl(option: int, value: int) -> None:
-    """Call prctl(2) with one argument."""
+    """Make the system call prctl with one argument."""
     _checked(_LIBC.prctl(ctypes.c_int(option), ctypes.c_ulong(value), 0, 0, 0), "prctl")
 
 
 def sethostname(name: str) -> None:
-    """Call sethostname(2)."""
+    """Make the system call sethostname."""
     encoded = name.encode()
     _checked(_LIBC.sethostname(encoded, ctypes.c_size_t(len(encoded))), name)
 
