@@ -1,0 +1,99 @@
+"""The bare machine made usable: kernel file systems, modules, network. Runs before all else."""
+
+from collections.abc import Callable, Sequence
+from ipaddress import IPv4Address, IPv4Interface
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from casemate.errors import HostError
+from casemate.linux import module, mount, netlink
+
+MODULES: Final = Path("/usr/lib/casemate/modules")
+"""Absolute paths of kernel modules, one a line, in the order to load them; part of the image."""
+
+SCRATCH_MODULES: Final = Path("/usr/lib/casemate/modules.scratch")
+"""The same for what only the scratch disk needs; loaded beside attestation, not before it."""
+
+_HARD: Final = ("nosuid", "nodev", "noexec")
+
+
+class Mount(msgspec.Struct, frozen=True):
+    """One row of the table below."""
+
+    fstype: str
+    target: Path
+    options: tuple[str, ...]
+
+
+MOUNTS: Final = (
+    Mount("proc", Path("/proc"), _HARD),
+    Mount("sysfs", Path("/sys"), _HARD),
+    Mount("securityfs", Path("/sys/kernel/security"), _HARD),
+    Mount("devtmpfs", Path("/dev"), ("nosuid", "noexec", "mode=0755")),
+    Mount("devpts", Path("/dev/pts"), ("nosuid", "noexec", "ptmxmode=0666", "mode=0620")),
+    Mount("tmpfs", Path("/dev/shm"), ("nosuid", "nodev", "mode=1777")),  # noqa: S108  # its place
+    Mount("mqueue", Path("/dev/mqueue"), _HARD),
+    Mount("tmpfs", Path("/run"), ("nosuid", "nodev", "mode=0755")),
+    Mount("tmpfs", Path("/tmp"), ("nosuid", "nodev", "mode=1777")),  # noqa: S108  # its place
+    Mount("cgroup2", Path("/sys/fs/cgroup"), _HARD),
+)
+
+ADDRESS: Final = IPv4Interface("10.0.2.15/24")
+GATEWAY: Final = IPv4Address("10.0.2.2")
+NAMESERVER: Final = IPv4Address("10.0.2.3")
+"""QEMU's user-mode network: the address is always this one, so nobody has to be asked for it."""
+
+_RESOLVER: Final = Path("/run/resolv.conf")
+"""The image's /etc/resolv.conf points here."""
+
+
+def mount_all(table: Sequence[Mount] = MOUNTS) -> None:
+    """Mount what the initrd has not mounted already.
+
+    Raises:
+        HostError: the kernel refuses one.
+    """
+    for row in table:
+        if mount.is_mount(row.target):
+            continue
+        if not row.target.is_dir():
+            row.target.mkdir()
+        mount.mount(row.fstype, row.target, row.fstype, row.options)
+
+
+def load_modules(listed: Path = MODULES, load: Callable[[Path], None] = module.load) -> None:
+    """Load the modules the image lists.
+
+    Raises:
+        HostError: one is missing or refused.
+    """
+    for file in module.read_list(listed):
+        load(file)
+
+
+def configure_network(net: Path = Path("/sys/class/net")) -> None:
+    """Bring the loopback and the one network card up, with address, route and resolver.
+
+    Raises:
+        HostError: no card, or the kernel refuses.
+    """
+    netlink.set_up("lo")
+    card = network_card(net)
+    netlink.set_up(card)
+    netlink.add_address(card, ADDRESS)
+    netlink.set_default_route(card, GATEWAY)
+    _RESOLVER.write_text(f"nameserver {NAMESERVER}\n", encoding="ascii")
+
+
+def network_card(net: Path) -> str:
+    """Name of the first card that is not the loopback.
+
+    Raises:
+        HostError: there is none.
+    """
+    cards = sorted(entry.name for entry in net.iterdir() if entry.name != "lo")
+    if not cards:
+        raise HostError("network", got="no card", want="a virtio network card")
+    return cards[0]
