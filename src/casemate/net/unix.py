@@ -90,3 +90,8 @@ def _short(path: Path) -> Iterator[str]:
         yield f"/proc/self/fd/{folder}/{path.name}"
     finally:
         os.close(folder)
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    """Give a connected pair of stream sockets, for two programs that inherit one end each."""
+    return socket.socketpair()
