@@ -50,9 +50,9 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
         max(len(name), *(len(row[i]) for row in cells)) if cells else len(name)
         for i, name in enumerate(columns)
     ]
-    print(click.style(_aligned([name.upper() for name in columns], widths), bold=True))
+    click.echo(click.style(_aligned([name.upper() for name in columns], widths), bold=True))
     for row in cells:
-        print(_aligned(row, widths))
+        click.echo(_aligned(row, widths))
 
 
 def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:

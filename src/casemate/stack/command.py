@@ -1,0 +1,52 @@
+"""Casemate's own commands, run as a person would run them; refusals come back as refusals."""
+
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from casemate.errors import HostError, PeerError, Refusal, VerificationError
+from casemate.linux import process
+from casemate.stack.services import CASEMATE
+
+_PATIENCE: Final = 300.0  # seconds; the longest is a pod's start under emulation
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    refused: Refusal | None = None
+    error: str = ""
+
+
+async def casemate(
+    *arguments: str | Path, input: bytes | None = None  # noqa: A002  # the name run gives it
+) -> Any:
+    """Run ``casemate ARGUMENTS --json``; give the JSON it prints, None for nothing.
+
+    Secrets go in by ``input``: arguments can be read by everyone on the machine.
+
+    Raises:
+        VerificationError: the command was refused (exit 1), with its reason.
+        HostError: it failed (exit 2), with its message.
+        PeerError: what it prints is no JSON.
+    """
+    argv = [*CASEMATE, *arguments, "--json"]
+    done = await process.run_async(argv, input=input, timeout=_PATIENCE, check=False)
+    if done.status != 0:
+        raise _failure(" ".join(map(str, ("casemate", *arguments))), done)
+    if not done.stdout.strip():
+        return None
+    try:
+        return msgspec.json.decode(done.stdout)
+    except msgspec.MsgspecError as error:
+        raise PeerError(done.command, got=done.stdout[:200], want="JSON") from error
+
+
+def _failure(command: str, done: process.Completed) -> Exception:
+    try:
+        answer = msgspec.json.decode(done.stdout, type=_Answer)
+    except msgspec.MsgspecError:
+        answer = _Answer()
+    if done.status == 1 and answer.refused is not None:
+        return VerificationError(answer.refused)
+    words = answer.error or done.stderr.decode(errors="replace").strip()[-600:]
+    return HostError(command, got=f"status {done.status}: {words}", want="status 0")

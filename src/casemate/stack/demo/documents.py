@@ -1,0 +1,57 @@
+"""Documents of the demo's owner: what the pod may do, whom it trusts, which images it takes."""
+
+from importlib import resources
+from typing import Final
+
+import tomli_w
+
+SECRET: Final = "default/secret/demo"  # noqa: S105  # where it is kept, not what it is
+IMAGE_KEY: Final = "default/image-key/demo"
+IMAGE_POLICY: Final = "default/security-policy/demo"
+SIGNING_KEY: Final = "default/cosign-key/demo"
+REPOSITORY: Final = "demo/app"
+
+
+def agent_configuration(*, trustee: str, authority: str) -> str:
+    """aa.toml: the one Trustee this pod attests to, by URL and pinned authority (PEM)."""
+    return tomli_w.dumps({"token_configs": {"kbs": {"url": trustee, "cert": authority}}})
+
+
+def hub_configuration(
+    *, trustee: str, authority: str, registry: str, reachable_at: str, registry_authority: str
+) -> str:
+    """cdh.toml: where secrets and image rules come from, and how the registry is reached.
+
+    ``registry`` is the name images carry (``localhost:5443``), ``reachable_at`` the address of
+    the same registry as the guest sees it.
+    """
+    return tomli_w.dumps(
+        {
+            "kbc": {"name": "cc_kbc", "url": trustee, "kbs_cert": authority},
+            "image": {
+                "image_security_policy_uri": f"kbs:///{IMAGE_POLICY}",
+                "extra_root_certificates": [registry_authority],
+                "registry_config": {
+                    "registry": [{"prefix": registry, "location": reachable_at}],
+                },
+            },
+        }
+    )
+
+
+def agent_policy() -> str:
+    """policy.rego: what the host may ask of the agent."""
+    return resources.files(__package__).joinpath("agent-policy.rego").read_text()
+
+
+def image_policy(registry: str) -> bytes:
+    """policy.json: only images of the demo's repository, signed with the owner's key."""
+    import msgspec
+
+    signed = {"type": "sigstoreSigned", "keyPath": f"kbs:///{SIGNING_KEY}"}
+    return msgspec.json.encode(
+        {
+            "default": [{"type": "reject"}],
+            "transports": {"docker": {f"{registry}/{REPOSITORY}": [signed]}},
+        }
+    )
