@@ -51,27 +51,62 @@ class Answer:
     status: int
     body: bytes
     content_type: str = "text/plain; charset=utf-8"
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 Application: TypeAlias = Callable[[Request], Awaitable[Answer]]
 
 
-async def serve(
-    application: Application, host: str, port: int, *, tls: ssl.SSLContext | None = None
-) -> asyncio.Server:
-    """Listen; port 0 takes a free one. The server serves until it is closed.
+class Server:
+    """Serves one application until it is closed.
 
-    Raises:
-        HostError: the address is taken, or not ours.
+    Args:
+        tls: serve HTTPS with this context.
     """
 
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await _Connection(application, reader, writer).run()
+    def __init__(self, application: Application, *, tls: ssl.SSLContext | None = None) -> None:
+        self._application = application
+        self._tls = tls
+        self._listener: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
 
-    try:
-        return await asyncio.start_server(connected, host, port, limit=_READ, ssl=tls)
-    except OSError as error:
-        raise HostError(f"listen on {host}:{port}", got=str(error), want="a free port") from error
+    async def listen(self, host: str, port: int) -> int:
+        """Begin to listen; port 0 takes a free one. Gives the port once clients can connect.
+
+        Raises:
+            HostError: the address is taken, or not ours.
+        """
+        try:
+            self._listener = await asyncio.start_server(
+                self._connected, host, port, limit=_READ, ssl=self._tls
+            )
+        except OSError as error:
+            raise HostError(f"listen on {host}:{port}", got=str(error), want="a free port") from (
+                error
+            )
+        return int(self._listener.sockets[0].getsockname()[1])
+
+    async def close(self) -> None:
+        """Stop listening and end all connections."""
+        if self._listener is not None:
+            self._listener.close()
+        for task in list(self._connections):
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
+        try:
+            await _Connection(self._application, reader, writer).run()
+        except asyncio.CancelledError:
+            if task.cancelling() == 0:
+                raise
+            _log.debug("HTTP server closes")
+        finally:
+            self._connections.discard(task)
+            writer.close()
 
 
 class _Connection:
@@ -95,8 +130,6 @@ class _Connection:
             await self._refuse(error.error_status_hint)
         except (OSError, TimeoutError) as error:
             _log.debug("connection of %s ended: %s", self._peer, error)
-        finally:
-            self._writer.close()
 
     async def _exchange(self) -> bool:
         """Serve one request; tell whether the connection can carry another."""
@@ -131,6 +164,7 @@ class _Connection:
         headers = [
             ("content-type", answer.content_type),
             ("content-length", str(len(answer.body))),
+            *answer.headers,
         ]
         await self._write(h11.Response(status_code=answer.status, headers=headers))
         if not head_only:

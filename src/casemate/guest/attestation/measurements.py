@@ -32,7 +32,7 @@ class Registers(Protocol):
     @property
     def tee(self) -> str: ...
 
-    def extend(self, register: int, digest: bytes) -> None: ...
+    def extend(self, register: int, digest: bytes, event: bytes = b"") -> None: ...
 
 
 class Measurements:
@@ -62,7 +62,7 @@ class Measurements:
         if not 0 <= index <= _LAST_PCR:
             raise InputError("RegisterIndex", got=index, want="a PCR, 0 to 23")
         event = aael.tagged_event(domain, operation, content)
-        self._attester.extend(index, Digest.of(event, Algorithm.SHA256).value)
+        self._attester.extend(index, Digest.of(event, Algorithm.SHA256).value, event)
         self._append(aael.entry(index, event, Algorithm.SHA256))
         return Outcome.DONE
 

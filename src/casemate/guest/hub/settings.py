@@ -1,4 +1,4 @@
-"""``cdh.toml``: which key broker, which images, which credentials (guest-components §8.1, §13.1)."""
+"""``cdh.toml``: key broker, images, credentials (guest-components §8.1, §13.1)."""
 
 from enum import StrEnum
 from pathlib import PurePosixPath

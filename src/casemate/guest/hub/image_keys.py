@@ -1,0 +1,43 @@
+"""Unwrapping the keys of image layers (guest-components §11)."""
+
+from casemate.errors import InputError, PeerError
+from casemate.guest.hub.resources import Resources
+from casemate.oci.encryption import packet as packets
+from casemate.oci.encryption.packet import AnnotationPacket
+from casemate.secret import Secret
+from casemate.wire import key_provider
+from casemate.wire.resource_uri import ResourceUri
+
+
+class ImageKeys:
+    """Opens annotation packets with keys of the key broker."""
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+
+    async def unwrap(self, packet: AnnotationPacket) -> Secret:
+        """Give the private options that ``packet`` holds.
+
+        Raises:
+            PeerError: another provider than ``kbs``, a ``kid`` that is no resource URI, or a
+                packet that cannot be opened.
+            VerificationError: the broker refuses the key, or the key does not open the packet.
+        """
+        if packet.provider != packets.KBS:
+            raise PeerError("key packet", got=f"provider {packet.provider}", want=packets.KBS)
+        try:
+            uri = ResourceUri.parse(packet.kid)
+        except InputError as error:
+            raise PeerError("key packet", got=f"kid {packet.kid}", want=error.want) from error
+        with await self._resources.get(uri) as key:
+            return packets.unwrap(packet, key)
+
+    async def answer(self, question: bytes) -> bytes:
+        """Answer a key provider's ``keyunwrap`` question.
+
+        Raises:
+            InputError: not such a question.
+            PeerError, VerificationError: as ``unwrap``.
+        """
+        packet = packets.parse(key_provider.parse_unwrap(question))
+        return key_provider.encode_unwrapped(await self.unwrap(packet))

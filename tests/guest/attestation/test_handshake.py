@@ -1,0 +1,126 @@
+import asyncio
+import json
+
+import pytest
+
+from casemate.errors import PeerError, VerificationError
+from casemate.guest.attestation.handshake import Handshake
+from casemate.guest.attestation.rcar import Passport
+from casemate.guest.broker import Broker, Sleep
+from casemate.guest.reporting import Stations
+from casemate.net.http_server import Answer
+from casemate.tee.sample.attester import SampleAttester
+from casemate.wire import kbs
+from casemate.wire.console import ConsoleEvent, EventKind
+from tests.sim import broker as sim
+
+
+async def no_pause(seconds: float) -> None:
+    assert seconds == 1
+
+
+async def attest(
+    url: str, events: list[ConsoleEvent] | None = None, sleep: Sleep = no_pause
+) -> Passport:
+    pinned = sim.AUTHORITY.certificate_pem.decode()
+    broker = Broker(url, pinned, pinned_in="aa.toml", sleep=sleep)
+    told = Stations((events if events is not None else []).append)
+    try:
+        return await Handshake(broker, SampleAttester(), told, initdata="version = 1").attest()
+    finally:
+        await broker.close()
+
+
+async def test_token_comes_with_the_key_it_speaks_for() -> None:
+    async with sim.running() as broker:
+        passport = await attest(broker.url)
+        sent = kbs.parse_attestation(broker.requests[-1].body)
+    assert passport.token == sim.token()
+    assert passport.lifetime == 300
+    jwk = passport.key.public.jwk(alg="ECDH-ES+A256KW")
+    assert json.loads(kbs.encode(jwk)) == json.loads(kbs.encode(sent.runtime_data.tee_pubkey))
+    assert sent.init_data == kbs.InitDataField("toml", "version = 1")
+    assert sent.runtime_data.nonce == sim.NONCE
+
+
+async def test_each_handshake_has_its_own_key() -> None:
+    async with sim.running() as broker:
+        first = await attest(broker.url)
+        second = await attest(broker.url)
+    assert first.key.public != second.key.public
+
+
+async def test_broker_of_another_authority_is_refused_by_name() -> None:
+    events: list[ConsoleEvent] = []
+    async with sim.running(sim.STRANGER) as broker:
+        with pytest.raises(VerificationError) as caught:
+            await attest(broker.url, events)
+    refusal = caught.value.refusal
+    assert refusal.step == "attest"
+    assert "another authority" in refusal.got
+    assert "pinned authority" in refusal.expected
+    assert broker.requests == []
+    assert [event.kind for event in events] == [EventKind.BEGIN, EventKind.REFUSED, EventKind.END]
+    assert events[1].refusal == refusal
+
+
+async def test_trustees_reason_reaches_the_caller_unchanged() -> None:
+    members = dict.fromkeys(("step", "claim", "got", "expected", "rule", "remedy"), "reason")
+    body = {"type": "t", "detail": "d", **members}
+    async with sim.running() as broker:
+        broker.says["attest"] = lambda _: sim.answer(body, 401)
+        with pytest.raises(VerificationError) as caught:
+            await attest(broker.url)
+        assert broker.asked("attest") == 1
+    assert caught.value.refusal.claim == caught.value.refusal.rule == "reason"
+
+
+async def test_broker_that_stumbles_is_asked_again() -> None:
+    async with sim.running() as broker:
+        answers = iter([Answer(503, b""), Answer(500, b"")])
+        good = sim.answer({"nonce": sim.NONCE, "extra-params": ""})
+        cookie = (("set-cookie", "kbs-session-id=1"),)
+        last = Answer(200, good.body, good.content_type, cookie)
+        broker.says["auth"] = lambda _: next(answers, last)
+        await attest(broker.url)
+        assert broker.asked("auth") == 3
+
+
+async def test_nobody_there_is_the_peers_failure_after_five_tries() -> None:
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    async with sim.running() as broker:
+        url = broker.url
+    with pytest.raises(PeerError):
+        await attest(url, sleep=sleep)
+    assert pauses == [1.0] * 4
+
+
+@pytest.mark.parametrize(
+    ("path", "lie"),
+    [
+        ("auth", Answer(200, b"<html>")),
+        ("auth", sim.answer({"nonce": 5, "extra-params": ""})),
+        ("auth", sim.answer({"nonce": "", "extra-params": ""})),
+        ("auth", sim.answer({"nonce": "n", "extra-params": {"selected-hash-algorithm": "md5"}})),
+        ("auth", sim.answer({"nonce": "without a cookie", "extra-params": ""})),
+        ("attest", Answer(200, b"\xff\xfe")),
+        ("attest", sim.answer({"token": "no token"})),
+        ("attest", sim.answer({"token": 7})),
+    ],
+)
+async def test_lies_are_the_peers_failure(path: str, lie: Answer) -> None:
+    async with sim.running() as broker:
+        broker.says[path] = lambda _: lie
+        with pytest.raises(PeerError):
+            await attest(broker.url)
+
+
+async def test_huge_answer_is_not_kept() -> None:
+    async with sim.running() as broker:
+        broker.says["auth"] = lambda _: Answer(200, bytes(9 << 20))
+        with pytest.raises(PeerError, match="bytes"):
+            await asyncio.wait_for(attest(broker.url), 20)
