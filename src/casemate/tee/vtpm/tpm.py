@@ -1,0 +1,69 @@
+"""A TPM as an object: commands in the order they are needed, over any transport."""
+
+from typing import Final
+
+from casemate.linux.tpm import Transport
+from casemate.wire import tpm_command as commands
+from casemate.wire.tpm import ALL_PCRS, PCR_COUNT, PcrSelection, RsaPublic
+from casemate.wire.tpm_command import Command, Response
+
+_RETRIES: Final = 20  # a TPM asks for a retry while it stores its state
+
+
+class Tpm:
+    """Raises HostError from every method when the TPM refuses or is gone."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def run(self, command: Command) -> Response:
+        answer = self._transport.transmit(command.raw)
+        for _ in range(_RETRIES):
+            if commands.response_code(answer) != commands.RC_RETRY:
+                break
+            answer = self._transport.transmit(command.raw)
+        return commands.parse_response(command, answer)
+
+    def start(self) -> None:
+        """Start the TPM up, unless firmware did already."""
+        command = commands.startup()
+        answer = self._transport.transmit(command.raw)
+        if commands.response_code(answer) != commands.RC_INITIALIZE:
+            commands.parse_response(command, answer)
+
+    def quote(self, key: int, nonce: bytes) -> tuple[bytes, bytes]:
+        """Quote all 24 PCRs of the SHA-256 bank: TPMS_ATTEST and TPMT_SIGNATURE, raw."""
+        return commands.parse_quote(self.run(commands.quote(key, nonce)))
+
+    def public(self, key: int) -> RsaPublic:
+        return commands.parse_read_public(self.run(commands.read_public(key)))
+
+    def pcrs(self) -> tuple[bytes, ...]:
+        """Read PCR 0 to 23 of the SHA-256 bank, 32 bytes each."""
+        values: dict[int, bytes] = {}
+        while missing := tuple(i for i in ALL_PCRS.indices if i not in values):
+            command = commands.pcr_read(PcrSelection.of(missing))
+            found = commands.parse_pcr_read(self.run(command))
+            if not found:
+                break
+            values |= found
+        return tuple(values.get(i, b"") for i in range(PCR_COUNT))
+
+    def extend(self, index: int, digest: bytes) -> None:
+        self.run(commands.pcr_extend(index, digest))
+
+    def read_nv(self, index: int) -> bytes:
+        size = commands.parse_nv_size(self.run(commands.nv_read_public(index)))
+        chunks = range(0, size, commands.NV_CHUNK)
+        return b"".join(
+            commands.parse_nv_read(
+                self.run(commands.nv_read(index, at, min(commands.NV_CHUNK, size - at)))
+            )
+            for at in chunks
+        )
+
+    def write_nv(self, index: int, data: bytes, attributes: int) -> None:
+        """Make an NV index by the platform's authority and fill it."""
+        self.run(commands.nv_define(index, len(data), attributes))
+        for at in range(0, len(data), commands.NV_CHUNK):
+            self.run(commands.nv_write(index, at, data[at : at + commands.NV_CHUNK]))
