@@ -1,7 +1,7 @@
 """Decompression in bounded steps: whatever comes in, at most 1 MiB goes out at a time."""
 
 from collections.abc import Iterator
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from casemate.errors import PeerError
 from casemate.oci.mediatype import Packing
@@ -50,7 +50,7 @@ class _Gzip:
         from isal import igzip_lib
 
         self._lib = igzip_lib
-        self._errors: tuple[type[Exception], ...] = (igzip_lib.IsalError, EOFError)
+        self._errors = cast("tuple[type[Exception], ...]", (igzip_lib.IsalError, EOFError))
         self._member = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
         self._begun = False
         self._between = False

@@ -24,7 +24,7 @@ ACCEPTED: Final = (OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST)
 """What a manifest request accepts, in the order we like it."""
 
 _Texts = Annotated[dict[str, str], msgspec.Meta(max_length=1000)]
-_Size = Annotated[int, msgspec.Meta(ge=0, lt=1 << 63)]
+_Size = Annotated[int, msgspec.Meta(ge=0, le=1 << 62)]
 
 
 class Platform(msgspec.Struct, frozen=True):
