@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from casemate.crypto import base64url
 from casemate.crypto.x509 import CertificateAuthority
+from casemate.errors import Refusal
 from casemate.net import tls
 from casemate.net.http_server import Answer, Request, Server
 
@@ -24,6 +25,17 @@ def answer(value: object, status: int = 200) -> Answer:
 def token(number: int = 1, lifetime: float = 300) -> str:
     claims = json.dumps({"iat": 1000, "exp": 1000 + lifetime, "n": number}).encode()
     return ".".join(base64url.encode(part) for part in (b'{"alg":"ES256"}', claims, b"s"))
+
+
+def refusal(claim: str) -> Refusal:
+    return Refusal(
+        step="release",
+        claim=claim,
+        got="status contraindicated",
+        expected="affirming",
+        rule="the policy",
+        remedy="Measure the image.",
+    )
 
 
 @dataclass

@@ -68,6 +68,7 @@ class Server:
         self._application = application
         self._tls = tls
         self._listener: asyncio.Server | None = None
+        self.port = 0
         self._connections: set[asyncio.Task[None]] = set()
 
     async def listen(self, host: str, port: int) -> int:
@@ -84,7 +85,8 @@ class Server:
             raise HostError(f"listen on {host}:{port}", got=str(error), want="a free port") from (
                 error
             )
-        return int(self._listener.sockets[0].getsockname()[1])
+        self.port = int(self._listener.sockets[0].getsockname()[1])
+        return self.port
 
     async def close(self) -> None:
         """Stop listening and end all connections."""

@@ -20,7 +20,8 @@ _SHAPE: Final = re.compile(
     r"kbs(?:\+(?P<plugin>[A-Za-z0-9_.-]+))?://"
     r"(?P<host>[A-Za-z0-9_.:\[\]-]*)/(?P<path>[!-~]+?)(?:\?(?P<query>[!-~]*))?"
 )
-_SEGMENT: Final = re.compile(r"[A-Za-z0-9_.~!$&'()*+,;=:@%-]+")
+_SEGMENT: Final = re.compile(r"[A-Za-z0-9_.~!$&'()*+,;=:@-]+")
+# No percent sign: a broker that decodes it would see another path than the one written here.
 
 
 class ResourceUri(msgspec.Struct, frozen=True):

@@ -1,7 +1,5 @@
 """The loopback API for containers, route by route (guest-components §19)."""
 
-import base64
-import binascii
 import logging
 from enum import Flag
 from typing import Final, Self
@@ -10,6 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from casemate import __version__
+from casemate.crypto import base64url
 from casemate.errors import CasemateError, InputError
 from casemate.guest.attestation.agent import AttestationAgent
 from casemate.guest.attestation.measurements import Outcome
@@ -167,13 +166,6 @@ def _runtime_data(query: dict[str, str]) -> bytes:
         case None:
             return text.encode()
         case "base64":
-            return _base64url(text)
+            return base64url.decode(text, where="runtime_data")
         case other:
             raise InputError("encoding", got=other, want="base64")
-
-
-def _base64url(text: str) -> bytes:
-    try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise InputError("runtime_data", got=text, want="URL-safe base64") from error
