@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from casemate.crypto import base64url
+from casemate.crypto import base64url, jwe
 from casemate.crypto.x509 import CertificateAuthority
 from casemate.errors import Refusal
 from casemate.net import tls
 from casemate.net.http_server import Answer, Request, Server
+from casemate.wire import kbs
 
 AUTHORITY = CertificateAuthority.create("pinned authority")
 STRANGER = CertificateAuthority.create("another authority")
@@ -49,6 +50,12 @@ class Broker:
 
     def asked(self, path: str) -> int:
         return sum(1 for request in self.requests if request.target == f"/kbs/v0/{path}")
+
+    def sealed(self, secret: bytes) -> Answer:
+        """Seal to the key of the last attestation, as a broker does."""
+        attests = [r for r in self.requests if r.target == "/kbs/v0/attest"]
+        key = kbs.parse_attestation(attests[-1].body).runtime_data.tee_pubkey
+        return Answer(200, jwe.encrypt(secret, key), "application/json")
 
     async def reply(self, request: Request) -> Answer:
         self.requests.append(request)
