@@ -1,0 +1,56 @@
+"""The initrd: one static program (init.c), the modules it loads, nothing else."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+SOURCE: Final = Path(__file__).parent / "init.c"
+
+_REGULAR: Final = 0o100000
+_FOLDER: Final = 0o040000
+_ALIGNMENT: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One member of an archive: ``data`` None makes a folder."""
+
+    name: str
+    mode: int
+    data: bytes | None = None
+
+
+def pack(program: bytes, modules: Iterable[Path]) -> bytes:
+    """Make the initrd: ``/init``, the modules by their file names, ``/modules`` naming them in order."""
+    files = {f"{module.name}": module.read_bytes() for module in modules}
+    listed = "".join(f"/{name}\n" for name in files).encode()
+    entries = [
+        Entry("init", 0o755, program),
+        Entry("modules", 0o644, listed),
+        *(Entry(name, 0o644, data) for name, data in files.items()),
+    ]
+    return archive(entries)
+
+
+def archive(entries: Iterable[Entry]) -> bytes:
+    """Write a cpio archive of the ``newc`` form, which the kernel unpacks; root owns all, time 0.
+
+    Spec: Linux, Documentation/driver-api/early-userspace/buffer-format.rst.
+    """
+    out = bytearray()
+    for number, entry in enumerate(entries, start=1):
+        _append(out, entry, number)
+    _append(out, Entry("TRAILER!!!", 0), 0)
+    return bytes(out)
+
+
+def _append(out: bytearray, entry: Entry, number: int) -> None:
+    kind = _FOLDER if entry.data is None else _REGULAR
+    mode = (entry.mode | kind) if number else 0
+    data, name = entry.data or b"", entry.name.encode() + b"\0"
+    fields = (number, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name), 0)
+    out += b"070701" + b"".join(b"%08x" % field for field in fields) + name
+    out += bytes(-len(out) % _ALIGNMENT)
+    out += data
+    out += bytes(-len(out) % _ALIGNMENT)

@@ -1,0 +1,341 @@
+/* First program of the pod VM, alone in its initrd: opens the root file system under dm-verity.
+ *
+ * It loads the modules listed in /modules, finds the disk whose virtio serial is "root", lays
+ * dm-verity over it with the root hash of the (measured) kernel command line, mounts it read-only
+ * and starts /sbin/init of it. No shell, no library, no second way: whatever goes wrong is told on
+ * the console as a casemate-event line (wire/console.py), then the machine is powered off.
+ *
+ * Command line: casemate.verity=<root hash: 64 hex> casemate.blocks=<data blocks of 4096 bytes>
+ *               casemate.salt=<64 hex>
+ * The hash tree follows the data at once, without a superblock (block size 4096, SHA-256, format 1).
+ *
+ * Built by the image build with tcc -nostdlib -nostdinc -static: only system calls (x86-64).
+ * With -DBARE it is the init of the bare image instead: says that it runs, and powers off.
+ * With -DDEBUG a shell opens on the console (debug image, measured differently).
+ */
+
+typedef unsigned int u32;
+typedef unsigned long long u64;
+
+enum { /* system calls, x86-64 */
+    READ = 0, WRITE = 1, OPEN = 2, CLOSE = 3, IOCTL = 16, NANOSLEEP = 35, FORK = 57, EXECVE = 59,
+    CHDIR = 80, MKDIR = 83, UNLINK = 87, SETSID = 112, CHROOT = 161, MOUNT = 165, REBOOT = 169,
+    FINIT_MODULE = 313
+};
+enum { O_RDONLY = 0, O_RDWR = 2 };
+enum { MS_RDONLY = 1, MS_NOSUID = 2, MS_NODEV = 4, MS_NOEXEC = 8, MS_MOVE = 8192 };
+enum { ENOENT = 2, EIO = 5, EEXIST = 17 };
+enum { BLOCK = 4096, SECTORS_PER_BLOCK = 8, HEX_DIGEST = 64 };
+
+long call(long number, long a, long b, long c, long d, long e);
+__asm__(".text\n.global call\ncall:\n"
+        "mov %rdi, %rax\nmov %rsi, %rdi\nmov %rdx, %rsi\nmov %rcx, %rdx\nmov %r8, %r10\n"
+        "mov %r9, %r8\nsyscall\nret\n"
+        ".global _start\n_start:\nand $-16, %rsp\ncall begin\n");
+
+/* ---- text ---- */
+
+static long length(const char *text)
+{
+    long n = 0;
+    while (text[n]) n++;
+    return n;
+}
+
+void *memset(void *to, int value, unsigned long n)
+{
+    char *c = to;
+    while (n--) *c++ = value;
+    return to;
+}
+
+void *memcpy(void *to, const void *from, unsigned long n)
+{
+    char *c = to;
+    const char *f = from;
+    while (n--) *c++ = *f++;
+    return to;
+}
+
+static int same(const char *a, const char *b)
+{
+    while (*a && *a == *b) a++, b++;
+    return *a == *b;
+}
+
+/* A line that is put together piece by piece; what does not fit is left out. */
+static char line[3072];
+static long used;
+
+static void say(const char *text)
+{
+    while (*text && used < (long)sizeof line - 1) line[used++] = *text++;
+}
+
+static void say_number(u64 value)
+{
+    char digits[24];
+    int n = sizeof digits - 1;
+    digits[n] = 0;
+    do digits[--n] = '0' + value % 10;
+    while (value /= 10);
+    say(digits + n);
+}
+
+static void print(void)
+{
+    call(WRITE, 1, (long)line, used, 0, 0);
+    used = 0;
+}
+
+/* ---- the end ---- */
+
+static void power_off(void)
+{
+    struct { long s, ns; } moment = {0, 200000000}; /* lets the serial line drain */
+    call(NANOSLEEP, (long)&moment, 0, 0, 0, 0);
+    call(REBOOT, 0xfee1dead, 672274793, 0x4321fedc, 0, 0);
+    for (;;) call(NANOSLEEP, (long)&moment, 0, 0, 0, 0);
+}
+
+#ifdef BARE
+
+void begin(void)
+{
+    say("casemate-event {\"kind\":\"ready\",\"station\":\"boot\",\"note\":\"bare\"}\n");
+    print();
+    power_off();
+}
+
+#else
+
+static void fail(const char *what, const char *which, long error)
+{
+    say("casemate-event {\"kind\":\"failed\",\"station\":\"boot\",\"note\":\"initrd: ");
+    say(what);
+    say(" ");
+    say(which);
+    if (error < 0) {
+        say(": error ");
+        say_number(-error);
+    }
+    say("\"}\n");
+    print();
+    power_off();
+}
+
+static void refuse(const char *got, const char *expected, const char *remedy)
+{
+    say("casemate-event {\"kind\":\"refused\",\"station\":\"boot\",\"refusal\":{\"step\":\"boot\","
+        "\"claim\":\"root file system\",\"got\":\"");
+    say(got);
+    say("\",\"expected\":\"");
+    say(expected);
+    say("\",\"rule\":\"dm-verity root hash on the measured kernel command line\",\"remedy\":\"");
+    say(remedy);
+    say("\"}}\n");
+    print();
+    power_off();
+}
+
+/* ---- files ---- */
+
+static long read_file(const char *path, char *into, long size)
+{
+    long file = call(OPEN, (long)path, O_RDONLY, 0, 0, 0), n = 0, got;
+    if (file < 0) return file;
+    while (n < size - 1 && (got = call(READ, file, (long)into + n, size - 1 - n, 0, 0)) > 0) n += got;
+    call(CLOSE, file, 0, 0, 0, 0);
+    into[n] = 0;
+    return n;
+}
+
+static void mount(const char *what, const char *where, const char *type, long flags)
+{
+    long error;
+    call(MKDIR, (long)where, 0755, 0, 0, 0);
+    error = call(MOUNT, (long)what, (long)where, (long)type, flags, 0);
+    if (error < 0) fail("cannot mount", where, error);
+}
+
+static char commandline[4096];
+
+/* The value of a parameter: at most size-1 characters, lower-case hex or decimal only. */
+static void parameter(const char *name, char *into, long size)
+{
+    const char *at = commandline;
+    long n = length(name), i;
+    for (; *at; at++) {
+        for (i = 0; i < n && at[i] == name[i]; i++) {}
+        if (i < n || (at != commandline && at[-1] != ' ')) continue;
+        for (at += n, i = 0; i < size - 1; i++) {
+            char c = at[i];
+            if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) break;
+            into[i] = c;
+        }
+        into[i] = 0;
+        if (i) return;
+    }
+    refuse("kernel command line without a verity parameter", name, "boot the image as it was built");
+}
+
+static void load_modules(void)
+{
+    static char list[4096];
+    char *name = list, *end;
+    if (read_file("/modules", list, sizeof list) < 0) fail("cannot read", "/modules", 0);
+    for (; *name; name = end + 1) {
+        long file, error;
+        for (end = name; *end != '\n'; end++) {}
+        *end = 0;
+        file = call(OPEN, (long)name, O_RDONLY, 0, 0, 0);
+        error = file < 0 ? file : call(FINIT_MODULE, file, (long)"", 0, 0, 0);
+        if (error < 0 && error != -EEXIST) fail("cannot load", name, error);
+        call(CLOSE, file, 0, 0, 0, 0);
+        call(UNLINK, (long)name, 0, 0, 0, 0);
+    }
+}
+
+static char disk[] = "/dev/vd?";
+
+static int is_root(char letter)
+{
+    char path[] = "/sys/block/vd?/serial", serial[32];
+    long n;
+    path[13] = letter;
+    n = read_file(path, serial, sizeof serial);
+    if (n > 0 && serial[n - 1] == '\n') serial[n - 1] = 0;
+    disk[7] = letter;
+    return n > 0 && same(serial, "root");
+}
+
+static void find_disk(void)
+{
+    struct { long s, ns; } moment = {0, 10000000};
+    int tries;
+    char letter;
+    for (tries = 0; tries < 500; tries++) {
+        for (letter = 'a'; letter <= 'h'; letter++)
+            if (is_root(letter)) return;
+        call(NANOSLEEP, (long)&moment, 0, 0, 0, 0);
+    }
+    fail("found no disk with serial", "root", 0);
+}
+
+/* ---- device mapper: include/uapi/linux/dm-ioctl.h ---- */
+
+struct request {
+    u32 version[3], data_size, data_start, target_count, open_count, flags, event_nr, padding;
+    u64 dev;
+    char name[128], uuid[129], data[7];
+    u64 sector_start, sectors;
+    u32 status, next;
+    char target[16];
+    char parameters[512];
+};
+enum { DM_CREATE = 0xc138fd03, DM_RESUME = 0xc138fd06, DM_LOAD = 0xc138fd09 };
+
+static struct request request;
+static long control;
+
+static void ask_mapper(u32 command)
+{
+    long error;
+    request.version[0] = 4;
+    request.data_size = sizeof request;
+    request.data_start = 312;
+    memcpy(request.name, "root", 5);
+    error = call(IOCTL, control, command, (long)&request, 0, 0);
+    if (error < 0) fail("device mapper refused", "the root file system", error);
+}
+
+static char root_hash[HEX_DIGEST + 1], salt[HEX_DIGEST + 1], blocks[16];
+
+static u64 number(const char *text)
+{
+    u64 value = 0;
+    while (*text >= '0' && *text <= '9') value = value * 10 + (*text++ - '0');
+    return value;
+}
+
+static void lay_verity(const char *more)
+{
+    memset(&request, 0, sizeof request);
+    request.target_count = 1;
+    request.flags = 1; /* read-only */
+    request.sectors = number(blocks) * SECTORS_PER_BLOCK;
+    memcpy(request.target, "verity", 7);
+    used = 0;
+    say("1 "), say(disk), say(" "), say(disk), say(" 4096 4096 "), say(blocks), say(" "), say(blocks);
+    say(" sha256 "), say(root_hash), say(" "), say(salt), say(more);
+    line[used] = 0;
+    memcpy(request.parameters, line, used + 1);
+    used = 0;
+    ask_mapper(DM_LOAD);
+    memset(&request, 0, sizeof request);
+    ask_mapper(DM_RESUME);
+}
+
+/* The first block is read once before anything trusts the device, so that a wrong root hash is
+ * told in words; from then on a wrong block stops the machine at once. */
+static void open_root(void)
+{
+    static char block[BLOCK];
+    long device, n;
+    parameter("casemate.verity=", root_hash, sizeof root_hash);
+    parameter("casemate.salt=", salt, sizeof salt);
+    parameter("casemate.blocks=", blocks, sizeof blocks);
+    control = call(OPEN, (long)"/dev/mapper/control", O_RDWR, 0, 0, 0);
+    if (control < 0) fail("cannot open", "/dev/mapper/control", control);
+    ask_mapper(DM_CREATE);
+    lay_verity("");
+    device = call(OPEN, (long)"/dev/dm-0", O_RDONLY, 0, 0, 0);
+    n = call(READ, device, (long)block, BLOCK, 0, 0);
+    if (n == -EIO) refuse("dm-verity: root hash mismatch", root_hash, "the disk was changed after the build: deploy the image again");
+    if (n != BLOCK) fail("cannot read", "the root file system", n);
+    call(CLOSE, device, 0, 0, 0, 0);
+    lay_verity(" 1 panic_on_corruption");
+    call(CLOSE, control, 0, 0, 0, 0);
+}
+
+static void move_to_root(void)
+{
+    mount("/dev/dm-0", "/root", "erofs", MS_RDONLY | MS_NODEV);
+    mount("/dev", "/root/dev", 0, MS_MOVE);
+    mount("/proc", "/root/proc", 0, MS_MOVE);
+    mount("/sys", "/root/sys", 0, MS_MOVE);
+    call(CHDIR, (long)"/root", 0, 0, 0, 0);
+    mount(".", "/", 0, MS_MOVE);
+    call(CHROOT, (long)".", 0, 0, 0, 0);
+}
+
+#ifdef DEBUG
+static void open_shell(void)
+{
+    char *arguments[] = {"/usr/bin/busybox", "sh", "-i", 0}, *environment[] = {"PATH=/usr/sbin:/usr/bin", 0};
+    if (call(FORK, 0, 0, 0, 0, 0)) return;
+    call(SETSID, 0, 0, 0, 0, 0);
+    call(EXECVE, (long)arguments[0], (long)arguments, (long)environment, 0, 0);
+    fail("cannot start", arguments[0], 0);
+}
+#endif
+
+void begin(void)
+{
+    char *arguments[] = {"/sbin/init", 0};
+    char *environment[] = {"PATH=/usr/sbin:/usr/bin", "HOME=/", "LANG=C.UTF-8", 0};
+    mount("devtmpfs", "/dev", "devtmpfs", MS_NOSUID);
+    mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC);
+    mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC);
+    if (read_file("/proc/cmdline", commandline, sizeof commandline) < 0) fail("cannot read", "/proc/cmdline", 0);
+    load_modules();
+    find_disk();
+    open_root();
+    move_to_root();
+#ifdef DEBUG
+    open_shell();
+#endif
+    fail("cannot start", arguments[0], call(EXECVE, (long)arguments[0], (long)arguments, (long)environment, 0, 0));
+}
+
+#endif

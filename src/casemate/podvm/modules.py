@@ -1,0 +1,82 @@
+"""Kernel modules of the pod VM: which, and in the order in which they can be loaded."""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+from casemate.errors import InputError
+from casemate.podvm import elf
+
+INITRD: Final = ("virtio_pci", "virtio_blk", "dm_verity", "erofs")
+"""What the initrd needs to reach the root file system."""
+
+BOOT: Final = (
+    "virtio_rng",  # entropy beside the processor's
+    "virtio_net",  # the pod's network
+    "overlay",  # container roots
+)
+"""What the guest's init loads before anything else."""
+
+SCRATCH: Final = (
+    "dm_crypt",
+    "dm_integrity",
+    "authenc",
+    "xts",
+    "aesni_intel",
+    "sha256_ssse3",
+    "loop",
+)
+"""What encrypted storage needs; loaded beside attestation, not before it."""
+
+
+def plan(folder: Path, wanted: Iterable[str]) -> list[Path]:
+    """Order the modules ``wanted`` and all they depend on, so that each comes after its own.
+
+    Modules built into the kernel are left out.
+
+    Args:
+        folder: ``lib/modules/<release>`` of the kernel's package.
+        wanted: module names, with underscores.
+
+    Returns:
+        Paths below ``folder``.
+
+    Raises:
+        InputError: a module is neither there nor built in.
+    """
+    files = {_name(path.stem): path for path in sorted(folder.rglob("*.ko"))}
+    builtin = {_name(Path(line).stem) for line in _lines(folder / "modules.builtin")}
+    order: list[Path] = []
+    for name in wanted:
+        _visit(_name(name), files, builtin, order.append, done=order)
+    return order
+
+
+def _visit(
+    name: str,
+    files: Mapping[str, Path],
+    builtin: set[str],
+    add: Callable[[Path], None],
+    *,
+    done: list[Path],
+) -> None:
+    if name in builtin or files.get(name) in done:
+        return
+    if name not in files:
+        raise InputError("kernel module", got=name, want="one of the kernel's package")
+    for dependency in _dependencies(files[name]):
+        _visit(dependency, files, builtin, add, done=done)
+    add(files[name])
+
+
+def _dependencies(module: Path) -> list[str]:
+    facts = elf.module_facts(module.read_bytes())
+    return [_name(d) for text in facts.get("depends", []) for d in text.split(",") if d]
+
+
+def _name(text: str) -> str:
+    return text.replace("-", "_")
+
+
+def _lines(file: Path) -> list[str]:
+    return file.read_text(encoding="utf-8").split()
