@@ -36,7 +36,7 @@ def listen(path: Path, *, mode: int = 0o600) -> socket.socket:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_socket(path)
+        remove(path)
         bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         try:
             with _short(path) as address:
@@ -69,7 +69,12 @@ def connect(path: Path) -> socket.socket:
     return connected
 
 
-def _remove_socket(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Remove the socket at ``path``, if there is one.
+
+    Raises:
+        HostError: something other than a socket is there.
+    """
     try:
         kind = path.lstat().st_mode
     except FileNotFoundError:

@@ -1,0 +1,1 @@
+"""The local cloud: QEMU with OVMF and swtpm on this machine, as an ordinary user."""
