@@ -58,6 +58,7 @@ class AttestationAgent:
         self._stations = stations
         self._measurements = measurements or Measurements(attester, settings.eventlog_config)
         self._passports: Passports | None = None
+        self._broker: Broker | None = None
 
     @property
     def tee(self) -> str:
@@ -122,14 +123,19 @@ class AttestationAgent:
         elif not hmac.compare_digest(self._bound, digest):
             raise VerificationError(_other_initdata(digest, self._bound))
 
+    async def close(self) -> None:
+        """Close idle connections."""
+        if self._broker is not None:
+            await self._broker.close()
+
     def _broker_passports(self) -> Passports:
         if self._passports is None:
             kbs = self._settings.token_configs.kbs
             if kbs is None:
                 raise InputError("aa.toml", got="no [token_configs.kbs]", want="a key broker")
-            broker = Broker(kbs.url, kbs.cert, pinned_in="aa.toml [token_configs.kbs] cert")
+            self._broker = Broker(kbs.url, kbs.cert, pinned_in="aa.toml [token_configs.kbs] cert")
             handshake = Handshake(
-                broker,
+                self._broker,
                 self._attester,
                 self._stations,
                 key_algorithm=kbs.tee_key_algorithm,
