@@ -13,7 +13,7 @@ import msgspec
 from casemate.crypto.digest import Digest, sha256
 from casemate.errors import InputError, PeerError
 from casemate.oci.manifest import LARGEST, OCI_INDEX, Descriptor, Index, parse_document
-from casemate.oci.source import Document
+from casemate.oci.source import Document, NotFoundError
 
 NAME: Final = "org.opencontainers.image.ref.name"
 _PIECE: Final = 256 << 10
@@ -189,7 +189,7 @@ def _opened(path: Path) -> Iterator[Any]:
     try:
         file = path.open("rb")
     except OSError as error:
-        raise PeerError(f"blob {path.name}", got=error.strerror, want="a file") from error
+        raise NotFoundError(f"blob {path.name}", got=error.strerror, want="a file") from error
     with file:
         yield file
 

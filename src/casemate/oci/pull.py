@@ -5,26 +5,28 @@ key is asked for before that, and the folder appears under its name only when si
 and diff_id of every layer were right. Guest-components section 13.2.
 """
 
-import os
-import secrets
-import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
 from casemate.crypto.digest import Digest
-from casemate.errors import CasemateError, HostError, InputError, PeerError
+from casemate.errors import CasemateError, PeerError, VerificationError
+from casemate.net.http import HttpClient
+from casemate.oci.credentials import Credentials
 from casemate.oci.encryption.options import parse_private, public_of
 from casemate.oci.encryption.packet import AnnotationPacket, packets_of
-from casemate.oci.layer import LayerReader, Opening
+from casemate.oci.layer import Opening
 from casemate.oci.manifest import Descriptor, ImageConfig
 from casemate.oci.mediatype import parse_layer
 from casemate.oci.reference import Reference
+from casemate.oci.registry import Registry
+from casemate.oci.rootfs import RootfsWriter, require_new
+from casemate.oci.rules import NONE, RegistryRules
+from casemate.oci.signature.judgement import Judgement, ReadKey
+from casemate.oci.signature.policy import Policy
 from casemate.oci.source import Image, Source, resolve
-from casemate.oci.tree import Tree
-from casemate.oci.unpack import LayerUnpacker, Limits
+from casemate.oci.unpack import Limits
 from casemate.secret import Secret
 
 UnwrapKey = Callable[[AnnotationPacket], Awaitable[Secret]]
@@ -32,7 +34,11 @@ UnwrapKey = Callable[[AnnotationPacket], Awaitable[Secret]]
 Judge = Callable[[Image], Awaitable[tuple[str, ...]]]
 """Accepts an image and says who signed it, or raises VerificationError."""
 
-_HIDDEN: Final = ".pull-"
+Report = Callable[[str], None]
+"""Is told in a few words what goes on."""
+
+
+def _say_nothing(_: str) -> None: ...
 
 
 class PulledLayer(msgspec.Struct, frozen=True):
@@ -43,8 +49,16 @@ class PulledLayer(msgspec.Struct, frozen=True):
     encrypted: bool
 
 
+class Guards(msgspec.Struct, frozen=True):
+    """Whose word a pull takes: the policy, its keys, and who unwraps layer keys."""
+
+    policy: Policy
+    read_key: ReadKey
+    unwrap_key: UnwrapKey
+
+
 class PulledImage(msgspec.Struct, frozen=True):
-    """An image whose every byte was verified; only ``unpack_image`` makes one."""
+    """An image whose every byte was verified; only a pull makes one."""
 
     reference: str
     manifest_digest: Digest
@@ -53,6 +67,44 @@ class PulledImage(msgspec.Struct, frozen=True):
     signed_by: tuple[str, ...]
     """Which requirements of the policy accepted it, in words; empty for an unjudged image."""
     rootfs: Path
+
+
+async def pull(
+    reference: Reference,
+    *,
+    http: HttpClient,
+    guards: Guards,
+    target: Path,
+    rules: RegistryRules = NONE,
+    credentials: Credentials | None = None,
+    devices: bool = True,
+    report: Report = _say_nothing,
+) -> PulledImage:
+    """Pull an image from where the rules say, each place in order until one gives it.
+
+    Args and errors: as ``pull_from``; of several places that fail, the last one's error.
+    """
+    failure: CasemateError | None = None
+    for task in rules.tasks(reference):
+        source = Registry(http, task.reference, credentials=credentials, plain_http=task.plain_http)
+        judge = Judgement(
+            guards.policy, reference, source=source, read_key=guards.read_key, task=task.reference
+        )
+        try:
+            return await pull_from(
+                source,
+                reference,
+                judge=judge,
+                unwrap_key=guards.unwrap_key,
+                target=target,
+                devices=devices,
+                report=report,
+            )
+        except (PeerError, VerificationError) as error:
+            report(f"{task.reference}: {error.where}")
+            failure = error
+    assert failure is not None
+    raise failure
 
 
 async def pull_from(
@@ -64,7 +116,7 @@ async def pull_from(
     target: Path,
     devices: bool = True,
     limits: Limits | None = None,
-    report: Callable[[str], None] = lambda _: None,
+    report: Report = _say_nothing,
 ) -> PulledImage:
     """Pull an image from one source into ``target``, which must not exist.
 
@@ -77,13 +129,13 @@ async def pull_from(
         PeerError: the source cannot be reached, or the image breaks its format.
         HostError: no space, or no right to write.
     """
-    _require_new(target)
+    require_new(target)
     image = await resolve(source, reference.wanted, reference.digest)
     report(f"manifest {image.digest}")
     signed_by = await judge(image)
     report("policy accepts: " + ("; ".join(signed_by) or "anything"))
     openings = [await open_layer(layer, unwrap_key) for layer, _ in image.layers]
-    writer = _Writer(source, target, devices=devices, limits=limits or Limits(), report=report)
+    writer = RootfsWriter(source, target, devices=devices, limits=limits or Limits(), report=report)
     await writer.write(image, openings)
     layers = tuple(
         PulledLayer(layer.digest, layer.size, opening is not None)
@@ -113,73 +165,3 @@ async def open_layer(layer: Descriptor, unwrap_key: UnwrapKey) -> Opening | None
         except CasemateError as error:
             failure = error
     raise failure
-
-
-class _Writer:
-    """Unpacks an image beside ``target`` and renames it there, whole or not at all."""
-
-    def __init__(
-        self,
-        source: Source,
-        target: Path,
-        *,
-        devices: bool,
-        limits: Limits,
-        report: Callable[[str], None],
-    ) -> None:
-        self._source = source
-        self._target = target
-        self._staging = target.with_name(f"{_HIDDEN}{secrets.token_hex(8)}")
-        self._devices = devices
-        self._limits = limits
-        self._report = report
-
-    async def write(self, image: Image, openings: list[Opening | None]) -> None:
-        self._make_staging(sum(layer.size for layer in image.manifest.layers))
-        try:
-            with Tree(self._staging) as tree:
-                for (layer, diff_id), opening in zip(image.layers, openings, strict=True):
-                    await self._unpack(tree, layer, diff_id, opening)
-            _require_new(self._target)
-            self._staging.rename(self._target)
-        except BaseException:
-            shutil.rmtree(self._staging, ignore_errors=True)
-            raise
-
-    async def _unpack(
-        self, tree: Tree, layer: Descriptor, diff_id: Digest, opening: Opening | None
-    ) -> None:
-        kind = "encrypted layer" if opening else "layer"
-        self._report(f"{kind} {layer.digest}, {layer.size} bytes")
-        writer = LayerUnpacker(tree, devices=self._devices, limits=self._limits)
-        try:
-            reader = LayerReader(layer, diff_id, opening, writer)
-            async for piece in self._source.blob(layer):
-                reader.feed(piece)
-            reader.finish()
-            writer.finish()
-        finally:
-            writer.close()
-
-    def _make_staging(self, needed: int) -> None:
-        parent = self._target.parent
-        try:
-            parent.mkdir(parents=True, exist_ok=True)
-            there = os.statvfs(parent)
-            free = there.f_bavail * there.f_frsize
-            self._staging.mkdir(mode=0o755)
-        except OSError as error:
-            raise HostError(str(parent), got=error.strerror, want="a folder to write to") from error
-        if needed > free:
-            self._staging.rmdir()
-            raise HostError(
-                str(parent),
-                got=f"{free} bytes free",
-                want=f"at least {needed}, the packed size of the image",
-                remedy="Free space or give a larger disk.",
-            )
-
-
-def _require_new(target: Path) -> None:
-    if os.path.lexists(target):
-        raise InputError(str(target), got="something there", want="a folder that does not exist")

@@ -19,6 +19,10 @@ from casemate.oci.manifest import (
 )
 
 
+class NotFoundError(PeerError):
+    """The source answers, and does not have it."""
+
+
 class Document(msgspec.Struct, frozen=True):
     """A manifest or index as it came, and the media type the source gave it."""
 
@@ -27,7 +31,7 @@ class Document(msgspec.Struct, frozen=True):
 
 
 class Source(Protocol):
-    """One repository to read images from. Errors: PeerError when it cannot give what is asked."""
+    """One repository to read images from; NotFoundError when it does not have what is asked."""
 
     async def document(self, wanted: str) -> Document:
         """Fetch a manifest or index by tag or digest text."""

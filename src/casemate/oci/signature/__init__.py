@@ -1,0 +1,1 @@
+"""Who signed an image, and whether that is enough: policy.json, identities, cosign signatures."""
