@@ -37,6 +37,10 @@ class Stations:
         finally:
             self._report(ConsoleEvent(kind=EventKind.END, station=station, note=note))
 
+    def note(self, station: Station, note: str) -> None:
+        """Report a detail of what goes on at a station."""
+        self._report(ConsoleEvent(kind=EventKind.NOTE, station=station, note=note))
+
     def _refused(self, station: Station, refusal: Refusal) -> None:
         if refusal is self._told:
             return

@@ -30,13 +30,14 @@ def runtime_document(config: ImageConfig) -> bytes:
 
 
 def write(bundle: Path, config: ImageConfig) -> None:
-    """Write the document into ``bundle``, which has none yet.
+    """Write the document into ``bundle``, which is made if need be and has none yet.
 
     Raises:
         InputError: there is one already.
         HostError: the bundle cannot be written to.
     """
     try:
+        bundle.mkdir(parents=True, exist_ok=True)
         with (bundle / _NAME).open("xb") as file:
             file.write(runtime_document(config))
     except FileExistsError as error:

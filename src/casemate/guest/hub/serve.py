@@ -1,0 +1,137 @@
+"""Composition of the data hub, for the guest's init."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from casemate.errors import CasemateError, InputError
+from casemate.guest.attestation.agent import AttestationAgent
+from casemate.guest.broker import Broker
+from casemate.guest.hub import credentials, settings
+from casemate.guest.hub.documents import Documents
+from casemate.guest.hub.image_keys import ImageKeys
+from casemate.guest.hub.image_settings import ImageRulesKeeper
+from casemate.guest.hub.images import Images, Show
+from casemate.guest.hub.resources import (
+    BrokeredResources,
+    FileResources,
+    NoResources,
+    Resources,
+)
+from casemate.guest.hub.service import HubService, SecureMount
+from casemate.guest.hub.settings import BrokerKind, BrokerSettings, HubSettings
+from casemate.guest.reporting import Stations
+from casemate.linux import mount
+from casemate.net.ttrpc import Services
+from casemate.wire import aael
+from casemate.wire.initdata import Initdata
+
+SOCKET: Final = Path("/run/confidential-containers/cdh.sock")
+DOCUMENT: Final = "cdh.toml"
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """The data hub of one guest."""
+
+    settings: HubSettings
+    resources: Resources
+    documents: Documents
+    images: Images
+    keeper: ImageRulesKeeper
+    service: HubService
+    broker: Broker | None
+
+    @property
+    def services(self) -> Services:
+        """The ttrpc services to serve on ``SOCKET``."""
+        return self.service.services()
+
+    async def pull(self, image_url: str, bundle: Path) -> None:
+        """Pull an image into a bundle, for the agent beside us; see ``Images.pull``."""
+        await self.images.pull(image_url, bundle)
+
+    async def prepare(self) -> None:
+        """Attest and fetch what settings name, before anybody asks: it saves the first pull time.
+
+        A failure is only logged (stations have reported it): whoever needs the thing meets the
+        failure again.
+        """
+        try:
+            await credentials.write_all(self.settings.credentials, self.resources)
+            await self.keeper.rules()
+        except CasemateError as error:
+            _log.warning("data hub is not ready: %s", error)
+
+    async def close(self) -> None:
+        """Close idle connections."""
+        if self.broker is not None:
+            await self.broker.close()
+
+
+def build(
+    agent: AttestationAgent,
+    initdata: Initdata | None,
+    stations: Stations,
+    secure_mount: SecureMount,
+    *,
+    show: Show | None = None,
+) -> Hub:
+    """Make the hub that ``cdh.toml`` in ``initdata`` describes; without it, one with no broker.
+
+    Raises:
+        InputError: ``cdh.toml`` cannot be read, or names a broker that cannot be trusted.
+    """
+    text = "" if initdata is None else initdata.data.get(DOCUMENT, "")
+    parsed = settings.parse(text)
+    broker = _broker(parsed.kbc)
+    resources = _resources(parsed.kbc, broker, agent, stations)
+    documents = Documents(resources)
+    keeper = ImageRulesKeeper(parsed.image, documents)
+    keys = ImageKeys(resources)
+    images = Images(
+        keeper,
+        keys,
+        stations,
+        work_dir=Path(parsed.image.work_dir),
+        show=show or bind,
+        measure=lambda image, digest: _measure(agent, image, digest),
+    )
+    service = HubService(resources, keys, images, secure_mount)
+    return Hub(parsed, resources, documents, images, keeper, service, broker)
+
+
+def bind(tree: Path, place: Path) -> None:
+    """Show ``tree`` at ``place`` too, without copying.
+
+    Raises:
+        HostError: the kernel refuses.
+    """
+    place.mkdir(parents=True, exist_ok=True)
+    mount.mount(tree, place, "", ("bind",))
+
+
+def _broker(kbc: BrokerSettings | None) -> Broker | None:
+    if kbc is None or kbc.name is not BrokerKind.ATTESTED:
+        return None
+    if kbc.url is None:
+        raise InputError("cdh.toml [kbc]", got="no url", want="the key broker's URL")
+    return Broker(kbc.url, kbc.kbs_cert, pinned_in="cdh.toml [kbc] kbs_cert")
+
+
+def _resources(
+    kbc: BrokerSettings | None,
+    broker: Broker | None,
+    agent: AttestationAgent,
+    stations: Stations,
+) -> Resources:
+    if broker is not None:
+        return BrokeredResources(broker, agent, stations)
+    return NoResources() if kbc is None else FileResources()
+
+
+def _measure(agent: AttestationAgent, image: str, digest: str) -> None:
+    content = aael.pull_image_content(image, digest)
+    agent.extend("github.com/confidential-containers", "PullImage", content)
