@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from casemate.crypto.digest import sha256
-from casemate.errors import HostError
+from casemate.errors import HostError, InputError
 from casemate.linux import lock, process
 from casemate.podvm import (
     bytecode,
@@ -58,6 +58,23 @@ def cached(recipe: Recipe, cache: Path | None = None) -> PodVmImage | None:
     folder = cache or default_cache()
     kept = inputs.kept(recipe, folder)
     return None if kept is None else _finished(folder / kept.key)
+
+
+def require_cached(recipe: Recipe | None = None, cache: Path | None = None) -> PodVmImage:
+    """Give the image of these inputs, which must have been built before.
+
+    Raises:
+        InputError: it was not.
+    """
+    found = cached(recipe or Recipe(), cache)
+    if found is None:
+        raise InputError(
+            "pod VM image",
+            got="none of the present inputs",
+            want="one in the cache",
+            remedy="Make it: casemate podvm build",
+        )
+    return found
 
 
 def build(

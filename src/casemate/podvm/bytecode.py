@@ -32,6 +32,7 @@ def compile_modules(
     """Compile ``modules`` (path in the image ending in ``.py`` → module).
 
     Args:
+        modules: sources and levels.
         packages: folder with Debian's packages unpacked, the interpreter among them.
         work: folder for temporary files.
 

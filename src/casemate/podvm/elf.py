@@ -36,7 +36,7 @@ def interpreter(data: bytes) -> str | None:
 
 
 def module_facts(data: bytes) -> Mapping[str, list[str]]:
-    """What a kernel module states of itself (``.modinfo``): name, depends, softdep, …"""
+    """What a kernel module states of itself (``.modinfo``): name, dependencies, and more."""
     facts: dict[str, list[str]] = {}
     for item in (section(data, ".modinfo") or b"").split(b"\0"):
         key, equals, value = item.decode(errors="replace").partition("=")

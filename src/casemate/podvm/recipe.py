@@ -45,6 +45,7 @@ PACKAGES: Final = (
     "libseccomp2",
     "libselinux1",
     "libssl3",
+    "libstdc++6",
     "libsystemd0",
     "libudev1",
     "libuuid1",
@@ -56,7 +57,7 @@ PACKAGES: Final = (
     "tcc",
     "busybox-static",
 )
-"""Exactly these packages are fetched, and the kernel's. A library that is missing fails the build."""
+"""Exactly these are fetched, and the kernel. A library that is missing fails the build."""
 
 PROGRAMS: Final = (
     "usr/bin/python3.11",
@@ -159,8 +160,8 @@ TEXTS: Final[Mapping[str, str]] = {
     "etc/os-release": "ID=casemate\nNAME=Casemate\nPRETTY_NAME=Casemate pod VM\nID_LIKE=debian\n",
     "etc/machine-id": "",
     "etc/mke2fs.conf": (
-        "[defaults]\n\tbase_features = sparse_super,large_file,filetype,resize_inode,dir_index,ext_attr\n"
-        "\tblocksize = 4096\n\tinode_size = 256\n\tinode_ratio = 16384\n"
+        "[defaults]\n\tbase_features = sparse_super,large_file,filetype,resize_inode,dir_index,"
+        "ext_attr\n\tblocksize = 4096\n\tinode_size = 256\n\tinode_ratio = 16384\n"
         "[fs_types]\n\text4 = {\n\t\tfeatures = has_journal,extent,huge_file,flex_bg,"
         "metadata_csum,64bit,dir_nlink,extra_isize\n\t}\n"
     ),

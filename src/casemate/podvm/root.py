@@ -42,7 +42,8 @@ _STDLIB_MODULES_LEFT_OUT: Final = (
 )  # fmt: skip
 _EXTENSIONS_LEFT_OUT: Final = (
     "_codecs_", "_crypt", "_ctypes_test", "_curses", "_dbm", "_lsprof", "_multibytecodec",
-    "_sqlite3", "_test", "_tkinter", "_xx", "audioop", "nis", "ossaudiodev", "readline", "xxlimited",
+    "_sqlite3", "_test", "_tkinter", "_xx", "audioop", "nis", "ossaudiodev", "readline",
+    "xxlimited",
 )  # fmt: skip
 _ENCODINGS: Final = (
     "__init__", "aliases", "ascii", "cp437", "idna", "latin_1", "punycode", "raw_unicode_escape",

@@ -1,4 +1,4 @@
-"""Foreign inputs of a build, once fetched: files in a folder, named with their digests by a lock."""
+"""Foreign inputs of a build, once fetched: files in a folder, named with digests by a lock."""
 
 import shutil
 import tempfile

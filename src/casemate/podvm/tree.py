@@ -1,6 +1,5 @@
 """A file tree in memory: what the root file system will hold, before it becomes an image."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,7 +64,7 @@ class Tree:
 
 def _write(place: Path, node: File | Link) -> None:
     if isinstance(node, Link):
-        os.symlink(node.target, place)
+        place.symlink_to(node.target)
         return
     place.write_bytes(node.data)
     place.chmod(node.mode)

@@ -54,7 +54,7 @@ def _build(stub: bytes, sections: Mapping[str, bytes]) -> bytes:
     address = _aligned(_end_of_last(stub, headers), headers.section_alignment)
     row = headers.table + headers.count * _SECTION
     for name, data in sections.items():
-        _section(out, row, name, data, address, headers)
+        _section(out, row, name, data, address=address, file_alignment=headers.file_alignment)
         address = _aligned(address + len(data), headers.section_alignment)
         row += _SECTION
     struct.pack_into("<H", out, headers.coff + 2, headers.count + len(sections))
@@ -102,13 +102,14 @@ def _require_room(stub: bytes, headers: _Headers, more: int) -> None:
 
 def _end_of_last(stub: bytes, headers: _Headers) -> int:
     rows = (headers.table + i * _SECTION for i in range(headers.count))
-    return max(sum(struct.unpack_from("<II", stub, row + 8)) for row in rows)
+    sizes = [struct.unpack_from("<II", stub, row + 8) for row in rows]
+    return max(int(size) + int(address) for size, address in sizes)
 
 
 def _section(
-    out: bytearray, row: int, name: str, data: bytes, address: int, headers: _Headers
+    out: bytearray, row: int, name: str, data: bytes, *, address: int, file_alignment: int
 ) -> None:
-    padded = _aligned(len(data), headers.file_alignment)
+    padded = _aligned(len(data), file_alignment)
     struct.pack_into(
         "<8sIIII12xI",
         out,

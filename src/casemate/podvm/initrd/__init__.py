@@ -22,7 +22,7 @@ class Entry:
 
 
 def pack(program: bytes, modules: Iterable[Path]) -> bytes:
-    """Make the initrd: ``/init``, the modules by their file names, ``/modules`` naming them in order."""
+    """Make the initrd: ``/init``, the modules, and ``/modules`` that names them in order."""
     files = {f"{module.name}": module.read_bytes() for module in modules}
     listed = "".join(f"/{name}\n" for name in files).encode()
     entries = [
