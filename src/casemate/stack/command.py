@@ -18,7 +18,8 @@ class _Answer(msgspec.Struct, frozen=True):
 
 
 async def casemate(
-    *arguments: str | Path, input: bytes | None = None  # noqa: A002  # the name run gives it
+    *arguments: str | Path,
+    input: bytes | None = None,  # noqa: A002  # the name run gives it
 ) -> Any:
     """Run ``casemate ARGUMENTS --json``; give the JSON it prints, None for nothing.
 

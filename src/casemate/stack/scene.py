@@ -1,30 +1,40 @@
 """A set stage: the stack is up, the owner's image and rules are in place, one pod runs."""
 
 import asyncio
+import hashlib
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Final
 
 import msgspec
 
-from casemate.errors import HostError
+from casemate.crypto import base64url
+from casemate.errors import HostError, PeerError
 from casemate.guest.attestation import rcar
 from casemate.podvm.image import PodVmImage
 from casemate.secret import Secret
+from casemate.stack.attacks.client import HostileClient, fresh_key
 from casemate.stack.command import casemate
 from casemate.stack.folder import Record, StateFolder
+from casemate.stack.owner import documents
+from casemate.stack.owner.desk import Desk
 
-GATEWAY = "10.0.2.2"
-"""This machine, as a guest behind QEMU's user-mode network sees it."""
+_SHOWN_WITHIN: Final = 30.0  # seconds; the container starts before its first line is out
+_PAUSE: Final = 0.2
+_REST: Final = "http://127.0.0.1:8006"
 
 
 class Pod(msgspec.Struct, frozen=True):
     """A running pod, as ``casemate pod run`` names it."""
 
     pod: str
-    container: str
 
 
-class Recording(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Recording:
     """Genuine evidence of the running pod, and the handshake that it answers."""
 
     binding: rcar.Binding
@@ -35,30 +45,35 @@ class Recording(msgspec.Struct, frozen=True):
 class Scene:
     """Everything that attacks and the demo's last steps look at.
 
-    The application's secret is here and in the Trustee, nowhere else on the host: that is what
-    one of the attacks searches for.
+    The application's secret is here and with the Trustee, nowhere else on the host: one of the
+    attacks searches for it.
     """
 
     folder: StateFolder
     record: Record
     image: PodVmImage
+    owner: Desk
     reference: str
     """The demo's image, as pods name it."""
     initdata: Path
     secret: Secret
-    secret_path: str
-    marker: bytes
-    """A text inside the encrypted layer."""
-    pod: Pod
-    _evidence: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _pod: Pod | None = None
+    _recording: Recording | None = None
+    _recorded: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
-    def trustee_url(self) -> str:
-        return f"https://127.0.0.1:{self.record.trustee_port}"
+    def pod(self) -> Pod:
+        assert self._pod is not None, "the stage is set"
+        return self._pod
 
     @property
-    def registry(self) -> str:
-        return f"localhost:{self.record.registry_port}"
+    def secret_path(self) -> str:
+        return documents.SECRET
+
+    @property
+    def secret_digest(self) -> str:
+        """SHA-256 of the secret in hex: what may be shown."""
+        return hashlib.sha256(self.secret.reveal()).hexdigest()
 
     @property
     def initdata_text(self) -> str:
@@ -68,3 +83,88 @@ class Scene:
     def trustee_authority(self) -> str:
         """PEM of the authority that the Trustee's certificate chains to."""
         return (self.folder.trustee / "ca.pem").read_text()
+
+    async def start(self) -> None:
+        """Run the genuine pod."""
+        self._pod = await self._run(self.image.folder, self.initdata)
+
+    async def stop(self) -> None:
+        """End the genuine pod."""
+        await self._command("rm", self.pod.pod)
+
+    async def boot(self, image: Path, initdata: Path) -> str:
+        """Run a pod as an attacker would have it; it is removed if it does run."""
+        pod = await self._run(image, initdata)
+        await self._command("rm", pod.pod)
+        return "the pod ran"
+
+    async def secret_shown(self) -> str:
+        """Wait for the line in which the application tells the digest of its secret."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + _SHOWN_WITHIN
+        while True:
+            text = await self._logs(self.pod.pod)
+            line = next((t for t in text.splitlines() if "sha256" in t), None)
+            if line is not None:
+                return line
+            if loop.time() > end:
+                raise HostError("pod logs", got=text, want="a line with the secret's digest")
+            await asyncio.sleep(_PAUSE)
+
+    async def add(self, reference: str, *command: str) -> str:
+        """Start one more container in the genuine pod; give its id."""
+        more = ("--", *command) if command else ()
+        answer = await self._command("add", self.pod.pod, reference, options=more)
+        return str(answer["container"])
+
+    async def evidence(self, report_data: bytes) -> bytes:
+        """Have a container of the genuine pod ask its TEE for evidence, as any container may."""
+        asked = base64url.encode(report_data)
+        url = f"{_REST}/aa/evidence?runtime_data={asked}&encoding=base64"
+        container = await self.add(self.reference, "/bin/busybox", "wget", "-qO-", url)
+        loop = asyncio.get_running_loop()
+        end = loop.time() + _SHOWN_WITHIN
+        while not (text := await self._logs(self.pod.pod, "--container", container)).endswith("}"):
+            if loop.time() > end:
+                raise PeerError("evidence", got=text, want="a JSON object")
+            await asyncio.sleep(_PAUSE)
+        return text.encode()
+
+    async def recording(self) -> Recording:
+        """Give one handshake's genuine evidence, as an eavesdropper would have kept it."""
+        async with self._recorded:
+            if self._recording is None:
+                async with self.hostile_client() as client:
+                    binding = rcar.bind((await client.open("tpm")).challenge, fresh_key())
+                evidence = await self.evidence(binding.report_data().value)
+                self._recording = Recording(binding, evidence)
+        return self._recording
+
+    def hostile_client(self) -> HostileClient:
+        """Give a client of the Trustee that the attacker drives."""
+        url = f"https://127.0.0.1:{self.record.trustee_port}"
+        return HostileClient(url, anchors_pem=self.trustee_authority)
+
+    @contextmanager
+    def document(self, name: str, text: str) -> Iterator[Path]:
+        """Write a document of the attacker's; it is gone afterwards."""
+        file = self.folder.root / f"{secrets.token_hex(4)}-{name}"
+        file.write_text(text)
+        try:
+            yield file
+        finally:
+            file.unlink()
+
+    async def _run(self, image: Path, initdata: Path) -> Pod:
+        options = ("--initdata", initdata, "--podvm", image)
+        answer = await self._command("run", self.reference, options=options)
+        return msgspec.convert(answer, Pod)
+
+    async def _logs(self, *arguments: str) -> str:
+        answer = await self._command("logs", *arguments)
+        return str(answer["stdout"])
+
+    async def _command(
+        self, verb: str, *arguments: str, options: tuple[str | Path, ...] = ()
+    ) -> Any:
+        return await casemate("pod", verb, *arguments, "--state", self.folder.root, *options)

@@ -10,9 +10,9 @@ from typing import Final
 from casemate.crypto.x509 import CertificateAuthority
 from casemate.linux import process
 from casemate.net import ports
-from casemate.secret import Secret
 from casemate.stack import probe
 from casemate.stack.folder import StateFolder
+from casemate.stack.private import write_private
 
 CASEMATE: Final = (sys.executable, "-P", "-m", "casemate.cli.main")
 """This very program, from whatever environment it runs in; the current folder is not searched."""
@@ -67,7 +67,7 @@ def registry(folder: StateFolder, port: int) -> Launch:
     if not (place / "ca.pem").exists():
         authority = CertificateAuthority.create("Casemate local registry")
         leaf = authority.issue_server("localhost", NAMES)
-        _write_private(place / "server.key", leaf.key_pem)
+        write_private(place / "server.key", leaf.key_pem)
         (place / "server.pem").write_bytes(leaf.certificate_pem)
         (place / "ca.pem").write_bytes(authority.certificate_pem)
     configuration = place / "config.yml"
@@ -119,13 +119,5 @@ def _registry_configuration(place: Path, port: int) -> str:
 
 def _keep(authority: CertificateAuthority, place: Path) -> None:
     """Write key, then certificate: a certificate on disk means that both are there."""
-    _write_private(place / "ca.key", authority.key_pem)
+    write_private(place / "ca.key", authority.key_pem)
     (place / "ca.pem").write_bytes(authority.certificate_pem)
-
-
-def _write_private(file: Path, key: Secret) -> None:
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file.unlink(missing_ok=True)
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as writing:
-        writing.write(key.reveal())

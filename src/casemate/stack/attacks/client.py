@@ -70,9 +70,7 @@ class HostileClient:
         return answer.body
 
     async def _post(self, path: str, body: bytes, cookie: Headers, *, claim: str) -> Response:
-        answer = await self._http.request(
-            "POST", f"{self._url}/{path}", (_JSON, *cookie), body
-        )
+        answer = await self._http.request("POST", f"{self._url}/{path}", (_JSON, *cookie), body)
         if answer.status != 200:
             raise rcar.refusal(answer.status, answer.body, station=Station.ATTEST, claim=claim)
         return answer

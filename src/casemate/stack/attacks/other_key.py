@@ -21,6 +21,6 @@ async def run(scene: Scene) -> str:
 ATTACK = Attack(
     name="key-of-another-vm",
     title="evidence of VM 1 with the key of VM 2",
-    expects=("report data", "report_data"),
+    expects=("tpm.8 nonce",),
     run=run,
 )

@@ -7,20 +7,18 @@ from casemate.stack.scene import Scene
 
 
 async def run(scene: Scene) -> str:
-    """Record genuine evidence; in a later handshake claim that it answers the new nonce."""
+    """Take recorded evidence; in a later handshake claim that it answers the new nonce."""
+    recorded = await scene.recording()
     async with scene.hostile_client() as client:
-        earlier = rcar.bind((await client.open("tpm")).challenge, fresh_key())
-        recorded = await scene.evidence(earlier.report_data().value)
         later = await client.open("tpm")
         claimed = rcar.bind(later.challenge, fresh_key())
-        return await client.attest(
-            later, rcar.attestation(claimed, recorded, initdata=scene.initdata_text)
-        )
+        body = rcar.attestation(claimed, recorded.evidence, initdata=scene.initdata_text)
+        return await client.attest(later, body)
 
 
 ATTACK = Attack(
     name="evidence-replayed",
     title="evidence of an earlier handshake, replayed",
-    expects=("report data", "report_data", "nonce"),
+    expects=("tpm.8 nonce",),
     run=run,
 )

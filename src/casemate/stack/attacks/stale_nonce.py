@@ -2,20 +2,16 @@
 
 from casemate.guest.attestation import rcar
 from casemate.stack.attacks.attack import Attack
-from casemate.stack.attacks.client import fresh_key
 from casemate.stack.scene import Scene
 
 
 async def run(scene: Scene) -> str:
-    """Bind genuine evidence to the first challenge; send it into the second handshake."""
-    key = fresh_key()
+    """Send evidence with the very nonce and key it was made for, into another handshake."""
+    recorded = await scene.recording()
     async with scene.hostile_client() as client:
-        old = rcar.bind((await client.open("tpm")).challenge, key)
-        evidence = await scene.evidence(old.report_data().value)
         new = await client.open("tpm")
-        return await client.attest(
-            new, rcar.attestation(old, evidence, initdata=scene.initdata_text)
-        )
+        body = rcar.attestation(recorded.binding, recorded.evidence, initdata=scene.initdata_text)
+        return await client.attest(new, body)
 
 
 ATTACK = Attack(

@@ -1,0 +1,123 @@
+"""The demo, and the attacks alone: what is shown, in the order it happens."""
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Final
+
+from casemate.stack import stage
+from casemate.stack.attacks import table
+from casemate.stack.attacks.attack import Attack, AttackResult, judge
+from casemate.stack.demo import banner
+from casemate.stack.demo.measured import measurements
+from casemate.stack.demo.narrator import Narrator
+from casemate.stack.demo.report import ImageFacts, Report
+from casemate.stack.down import down
+from casemate.stack.folder import StateFolder
+from casemate.stack.scene import Scene
+
+_AT_ONCE: Final = 2
+"""Attacks that boot a VM run two at a time: a machine with two cores has no more to give."""
+
+
+async def play(folder: StateFolder, *, fast: bool, keep: bool) -> Report:
+    """Show the whole story; give what it found out.
+
+    Raises:
+        HostError: this machine lacks something, or another demo uses the folder.
+        VerificationError: the genuine pod was refused.
+    """
+    begin = time.monotonic()
+    narrator = Narrator(steps=stage.STEPS + (2 if keep else 3))
+    narrator.title("Casemate: an attested pod on this machine, and attacks that fail")
+    with folder.held("demo"), _leaving_nothing(folder, keep=keep):
+        scene = await stage.set_stage(folder, narrator)
+        report = await _prove(scene, narrator, fast=fast, begin=begin)
+        if not keep:
+            with narrator.step("Down: pod and stack gone"):
+                await scene.stop()
+                await asyncio.to_thread(down, folder)
+    banner.close(narrator, report, keep=keep, state=folder.root)
+    return report
+
+
+async def attack_only(folder: StateFolder, attacks: Sequence[Attack]) -> list[AttackResult]:
+    """Set the stage and run these attacks; the stack is down afterwards."""
+    narrator = Narrator(steps=stage.STEPS + 1)
+    with folder.held("attack"), _leaving_nothing(folder, keep=False):
+        scene = await stage.set_stage(folder, narrator)
+        return await _attack(scene, attacks, narrator)
+
+
+@contextmanager
+def _leaving_nothing(folder: StateFolder, *, keep: bool) -> Iterator[None]:
+    """Bring the stack down however the demo ends, unless it is to stay and all went well."""
+    try:
+        yield
+    except BaseException:
+        down(folder)
+        raise
+    if not keep:
+        down(folder)
+
+
+async def _prove(scene: Scene, narrator: Narrator, *, fast: bool, begin: float) -> Report:
+    attacks = [attack for attack in table.ATTACKS if not (fast and attack.boots)]
+    results = await _attack(scene, attacks, narrator)
+    seconds = time.monotonic() - begin
+    with narrator.step("Trace and measurements"):
+        seen = await measurements(scene, now=datetime.now(UTC))
+        spans = await scene.spans()
+        image = await _image(scene)
+    narrator.timeline(spans)
+    failures = banner.failures(results, seen)
+    return Report(
+        ok=not failures,
+        seconds=round(seconds, 2),
+        accel=await scene.accelerator(),
+        spans={name: round(last - first, 3) for name, first, last in spans},
+        attacks=tuple(results),
+        measurements=seen,
+        image=image,
+        pod=scene.pod.pod,
+        secret_arrived=True,
+        failures=tuple(failures),
+    )
+
+
+async def _attack(
+    scene: Scene, attacks: Sequence[Attack], narrator: Narrator
+) -> list[AttackResult]:
+    """Run attacks: on the running pod one by one, those that boot a VM two at a time."""
+    done: dict[str, AttackResult] = {}
+    limit = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(attack: Attack) -> None:
+        async with limit:
+            done[attack.name] = await judge(attack, scene)
+            narrator.attack(done[attack.name])
+
+    with narrator.step(f"Attacks: {len(attacks)}, each for real") as step:
+        for attack in (a for a in attacks if not a.boots):
+            step(attack.title)
+            await one(attack)
+        booting = [a for a in attacks if a.boots]
+        step(f"{len(booting)} that boot a VM of their own")
+        async with asyncio.TaskGroup() as group:
+            for attack in booting:
+                group.create_task(one(attack))
+    return [done[attack.name] for attack in attacks]
+
+
+async def _image(scene: Scene) -> ImageFacts:
+    shown = await scene.owner.inspect(scene.reference)
+    layers = shown["layers"]
+    return ImageFacts(
+        reference=scene.reference,
+        digest=shown["digest"],
+        layers=len(layers),
+        encrypted=sum(bool(layer["encrypted"]) for layer in layers),
+        signed=bool(shown["signed"]),
+    )

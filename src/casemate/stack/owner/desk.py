@@ -1,0 +1,146 @@
+"""What the demo's owner does before any pod runs, each by a command that a person can repeat."""
+
+import secrets
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from casemate.crypto.keys import Kind, PrivateKey
+from casemate.podvm.image import PodVmImage
+from casemate.secret import Secret
+from casemate.stack.command import casemate
+from casemate.stack.folder import Record, StateFolder
+from casemate.stack.owner import documents
+from casemate.stack.private import write_private
+from casemate.wire.initdata import Initdata, parse
+
+SIGNING_KEY_FILE: Final = "cosign.key"
+_GATEWAY: Final = "10.0.2.2"
+"""This machine, as a guest behind QEMU's user-mode network sees it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """The owner's folder, and the parties the owner speaks to. ``tell`` is given each command."""
+
+    folder: StateFolder
+    record: Record
+    tell: Callable[[str], None]
+
+    @property
+    def registry(self) -> str:
+        """The registry as images name it."""
+        return f"localhost:{self.record.registry_port}"
+
+    @property
+    def initdata_file(self) -> Path:
+        return self.folder.owner / "initdata.toml"
+
+    async def application(self) -> Path:
+        """Make the tiny application image, in clear; give its OCI layout."""
+        layout = self.folder.owner / "app"
+        shutil.rmtree(layout, ignore_errors=True)
+        await self._run("image", "build", layout)
+        return layout
+
+    async def publish(self, tag: str, *, signed_with: Path | None) -> str:
+        """Encrypt the application anew, push it under ``tag``, sign it; give the reference."""
+        layout = self.folder.owner / f"app-{tag}"
+        shutil.rmtree(layout, ignore_errors=True)
+        reference = f"{self.registry}/{documents.REPOSITORY}:{tag}"
+        key_id = f"kbs:///{documents.IMAGE_KEY}-{tag}"
+        plain = self.folder.owner / "app"
+        await self._run("image", "encrypt", plain, layout, "--key-id", key_id, *self._kbs)
+        await self._run("image", "push", layout, reference, *self._registry_authority)
+        if signed_with is not None:
+            signing = ("--key", signed_with, *self._registry_authority)
+            await self._run("image", "sign", reference, *signing)
+        return reference
+
+    async def layer_digest(self, reference: str) -> str:
+        """Give the digest of an image's first layer, as the registry keeps it."""
+        return str((await self.inspect(reference))["layers"][0]["digest"])
+
+    async def inspect(self, reference: str) -> Any:
+        """Read back what the registry holds."""
+        return await self._run("image", "inspect", reference, *self._registry_authority)
+
+    async def rules(self, image: PodVmImage) -> None:
+        """Tell the Trustee which pod VM may have what, and who may sign images."""
+        key = PrivateKey.from_pem(self.signing_key().read_bytes())
+        policy = self._kept("image-policy.json", documents.image_policy(self.registry))
+        public = self._kept("cosign.pub", key.public.pem())
+        await self._kbs_run("reference", "set", image.reference_values)
+        await self._kbs_run("policy", "set", "resource", "local")
+        await self._kbs_run("set", documents.IMAGE_POLICY, policy)
+        await self._kbs_run("set", documents.SIGNING_KEY, public)
+
+    async def secret(self) -> Secret:
+        """Make the application's secret and give it to the Trustee; it touches no disk of ours."""
+        secret = Secret(secrets.token_hex(32).encode())
+        await self._kbs_run("set", documents.SECRET, "-", input=secret.reveal())
+        return secret
+
+    async def initdata(self) -> Initdata:
+        """Write the pod's own configuration; its digest is what the pod will be bound to."""
+        trustee = f"https://{_GATEWAY}:{self.record.trustee_port}"
+        authority = (self.folder.trustee / "ca.pem").read_text()
+        agent = documents.agent_configuration(trustee=trustee, authority=authority)
+        hub = documents.hub_configuration(
+            trustee=trustee,
+            authority=authority,
+            registry=self.registry,
+            reachable_at=f"{_GATEWAY}:{self.record.registry_port}",
+            registry_authority=(self.folder.registry / "ca.pem").read_text(),
+        )
+        files = [
+            self._kept("aa.toml", agent.encode()),
+            self._kept("cdh.toml", hub.encode()),
+            self._kept("policy.rego", documents.agent_policy().encode()),
+        ]
+        await self._run("initdata", "build", *files, "--output", self.initdata_file)
+        return parse(self.initdata_file.read_bytes())
+
+    def signing_key(self) -> Path:
+        """Give the file of the owner's signing key; it is made the first time."""
+        file = self.folder.owner / SIGNING_KEY_FILE
+        if not file.exists():
+            write_private(file, PrivateKey.generate(Kind.P256).pem())
+        return file
+
+    @property
+    def _kbs(self) -> tuple[str | Path, ...]:
+        trustee = self.folder.trustee
+        url = f"https://127.0.0.1:{self.record.trustee_port}"
+        return ("--url", url, "--ca", trustee / "ca.pem", "--admin-key", trustee / "admin.key")
+
+    @property
+    def _registry_authority(self) -> tuple[str | Path, ...]:
+        return ("--ca", self.folder.registry / "ca.pem")
+
+    def _kept(self, name: str, content: bytes) -> Path:
+        file = self.folder.owner / name
+        file.write_bytes(content)
+        return file
+
+    async def _kbs_run(
+        self,
+        *arguments: str | Path,
+        input: bytes | None = None,  # noqa: A002
+    ) -> Any:
+        return await self._run("kbs", *self._kbs, *arguments, input=input)
+
+    async def _run(
+        self,
+        *arguments: str | Path,
+        input: bytes | None = None,  # noqa: A002
+    ) -> Any:
+        self.tell(self._shown(arguments))
+        return await casemate(*arguments, input=input)
+
+    def _shown(self, arguments: tuple[str | Path, ...]) -> str:
+        """The command as a person would type it, the state folder abbreviated."""
+        words = ("casemate", *map(str, arguments))
+        return " ".join(words).replace(str(self.folder.root), "$STATE")
