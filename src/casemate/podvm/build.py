@@ -205,11 +205,15 @@ def write_measurements(build: Context) -> None:
     """Predict what a TPM will hold after a boot of this image, and say so for the Trustee."""
     build.progress("predicting measurements")
     recipe = build.given.recipe
-    predicted = measurements.predict(
-        recipe.firmware_code, recipe.firmware_vars, (build.out / image.UKI).read_bytes()
-    )
-    (build.out / image.MEASUREMENTS).write_bytes(measurements.encode(predicted))
-    (build.out / image.REFERENCE_VALUES).write_bytes(measurements.reference_values(predicted))
+    uki_bytes = (build.out / image.UKI).read_bytes()
+    predicted = {
+        shape: measurements.predict(recipe.firmware_code, recipe.firmware_vars, uki_bytes, shape)
+        for shape in measurements.SHAPES
+    }
+    shown = measurements.encode(predicted[measurements.SHAPE])
+    (build.out / image.MEASUREMENTS).write_bytes(shown)
+    references = measurements.reference_values(list(predicted.values()))
+    (build.out / image.REFERENCE_VALUES).write_bytes(references)
 
 
 def write_bill_of_materials(build: Context) -> None:
