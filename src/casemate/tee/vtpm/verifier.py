@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import msgspec
 
-from casemate.crypto.digest import Algorithm, Digest
+from casemate.crypto.digest import Digest
 from casemate.crypto.keys import PublicKey
 from casemate.crypto.x509 import CertificateFacts, Usage, split_pem, verify_chain
 from casemate.errors import CasemateError, InputError, PeerError, VerificationError
@@ -30,7 +30,14 @@ from casemate.tee.evidence import (
     refusal,
 )
 from casemate.tee.vtpm.boot_aggregate import IMA_PCR, boot_aggregate_register
-from casemate.tee.vtpm.report import INIT_DATA_PCR, TEE, TpmEvidence, TpmQuote, resize
+from casemate.tee.vtpm.report import (
+    INIT_DATA_PCR,
+    TEE,
+    TpmEvidence,
+    TpmQuote,
+    init_data_register,
+    resize,
+)
 from casemate.wire.eventlog import EventLog, replay
 from casemate.wire.eventlog_json import to_claims
 from casemate.wire.tpm import ALG_SHA256, ALL_PCRS, PCR_COUNT, Quote, Signature
@@ -66,19 +73,6 @@ def verify(raw: bytes, expected: Expectation, anchors: Anchors, now: datetime) -
         report_data=quote.extra_data,
         init_data=pcrs[INIT_DATA_PCR],
     )
-
-
-def init_data_register(digest: Digest | None) -> bytes:
-    """Give PCR 8 as binding ``digest`` leaves it: 32 bytes, zeros without initdata.
-
-    Raises:
-        InputError: the digest is not SHA-256; a TPM's bank holds nothing else.
-    """
-    if digest is None:
-        return bytes(PCR_SIZE)
-    if digest.algorithm is not Algorithm.SHA256:
-        raise InputError("initdata digest", got=digest.algorithm, want="sha256", spec="tee §1.2")
-    return hashlib.sha256(bytes(PCR_SIZE) + digest.value).digest()
 
 
 def _verify_certificate(evidence: TpmEvidence, anchors: Anchors, now: datetime) -> CertificateFacts:

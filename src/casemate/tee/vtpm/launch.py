@@ -1,0 +1,212 @@
+"""Launch prediction: every PCR of a pod VM, from files and the machine's shape alone.
+
+OVMF with an empty variable store, QEMU's ``-kernel`` with a UKI, systemd-stub 252, Linux with IMA.
+Never from a running machine: what is predicted here is what a policy may trust.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import msgspec
+
+from casemate.crypto.digest import Digest
+from casemate.errors import InputError
+from casemate.tee.vtpm.boot_aggregate import IMA_PCR, boot_aggregate_digest
+from casemate.tee.vtpm.firmware_variables import (
+    GLOBAL,
+    IMAGE_SECURITY,
+    Variable,
+    firmware_file_path,
+    load_option,
+    parse_store,
+)
+from casemate.tee.vtpm.firmware_volume import Firmware
+from casemate.tee.vtpm.platform_info import MachineFacts, measured_pei_volume
+from casemate.tee.vtpm.report import init_data_register
+from casemate.tee.vtpm.uki_facts import UkiFacts
+from casemate.wire.eventlog import LoggedEvent, replay
+from casemate.wire.eventlog_json import type_name
+from casemate.wire.tpm import ALG_SHA256, PCR_COUNT
+
+__all__ = ["MachineFacts", "PredictedEvent", "predict", "predict_events", "predict_init_data"]
+
+_FIRMWARE_BLOB: Final = 0x80000008
+_CRTM_VERSION: Final = 0x8
+_SEPARATOR: Final = 0x4
+_EVENT_TAG: Final = 0x6
+_IPL: Final = 0xD
+_DRIVER_CONFIG: Final = 0x80000001
+_BOOT_VARIABLE: Final = 0x80000002
+_APPLICATION: Final = 0x80000003
+_ACTION: Final = 0x80000007
+
+_BOOT_MENU: Final = bytes.fromhex("21aa2c4614760345836e8ab6f4662331")
+_BOOT_MENU_ATTRIBUTES: Final = 0x109  # active, hidden, an application
+_DRTM: Final = range(17, 23)
+
+
+class PredictedEvent(msgspec.Struct, frozen=True):
+    """One extension that will happen, in the order of the boot."""
+
+    register: int
+    kind: int
+    digest: bytes
+    """SHA-256, 32 bytes."""
+    description: str
+    logged: bool = True
+    """Whether the firmware's log shows it (IMA keeps its own)."""
+
+    @property
+    def type_name(self) -> str:
+        return type_name(self.kind)
+
+
+def predict(
+    firmware_code: bytes, firmware_vars: bytes, uki: bytes, machine: MachineFacts
+) -> dict[int, bytes]:
+    """Predict PCR 0 to 23 (SHA-256 bank, 32 bytes each) as the guest's init finds them.
+
+    PCR 8 is still zero then; see ``predict_init_data``.
+
+    Raises:
+        InputError: a firmware, variable store, UKI or machine that is not understood.
+    """
+    return registers(predict_events(firmware_code, firmware_vars, uki, machine))
+
+
+def predict_init_data(digest: Digest | None) -> bytes:
+    """Predict PCR 8 after the pod's initdata is bound: 32 bytes.
+
+    Raises:
+        InputError: the digest is not SHA-256.
+    """
+    return init_data_register(digest)
+
+
+def predict_events(
+    firmware_code: bytes, firmware_vars: bytes, uki: bytes, machine: MachineFacts
+) -> tuple[PredictedEvent, ...]:
+    """Predict each extension, in order.
+
+    Raises:
+        InputError: as ``predict``.
+    """
+    firmware, facts = Firmware.parse(firmware_code), UkiFacts.parse(uki)
+    variables = parse_store(firmware_vars)
+    events = (
+        *_firmware_volumes(firmware, machine),
+        *_secure_boot(variables),
+        _event(4, _APPLICATION, facts.authenticode, "UKI (Authenticode)"),
+        *_boot_options(firmware, variables),
+        *_ready_to_boot(),
+        *_stub(facts),
+        _event(4, _APPLICATION, facts.kernel_authenticode, "kernel in the UKI (Authenticode)"),
+        *_kernel(facts),
+        *_exit_boot_services(),
+    )
+    return (*events, _ima(events)) if machine.ima else events
+
+
+def registers(events: Iterable[PredictedEvent]) -> dict[int, bytes]:
+    """Replay predicted events: PCR 0 to 23, those without event at their reset value."""
+    logged = [LoggedEvent(e.register, e.kind, ((ALG_SHA256, e.digest),), b"") for e in events]
+    replayed = replay(logged, ALG_SHA256)
+    return {i: replayed.get(i, _reset(i)) for i in range(PCR_COUNT)}
+
+
+def _reset(index: int) -> bytes:
+    return (b"\xff" if index in _DRTM else b"\0") * 32
+
+
+def _firmware_volumes(firmware: Firmware, machine: MachineFacts) -> Iterator[PredictedEvent]:
+    version = machine.crtm_version.encode("utf-16-le") + b"\0\0"
+    yield _hashed(0, _CRTM_VERSION, version, "firmware version")
+    pei = measured_pei_volume(firmware.pei, machine)
+    yield _hashed(0, _FIRMWARE_BLOB, pei, "firmware volume PEI, with the machine's shape")
+    yield _hashed(0, _FIRMWARE_BLOB, firmware.dxe.raw, "firmware volume DXE")
+
+
+def _secure_boot(variables: tuple[Variable, ...]) -> Iterator[PredictedEvent]:
+    found = {(v.vendor, v.name): v.value for v in variables}
+    if (GLOBAL, "PK") in found:
+        raise InputError(
+            "firmware variables",
+            got="an enrolled platform key",
+            want="a store without one: Secure Boot is not predicted",
+        )
+    yield _variable(Variable(GLOBAL, "SecureBoot", b"\0"))
+    for vendor, name in (
+        (GLOBAL, "PK"),
+        (GLOBAL, "KEK"),
+        (IMAGE_SECURITY, "db"),
+        (IMAGE_SECURITY, "dbx"),
+    ):
+        yield _variable(Variable(vendor, name, found.get((vendor, name), b"")))
+    yield _separator(7)
+
+
+def _variable(variable: Variable) -> PredictedEvent:
+    text = variable.value.hex()[:16] or "empty"
+    return _hashed(7, _DRIVER_CONFIG, variable.measured(), f"variable {variable.name} = {text}")
+
+
+def _boot_options(firmware: Firmware, variables: tuple[Variable, ...]) -> Iterator[PredictedEvent]:
+    if any(v.vendor == GLOBAL and v.name.startswith("Boot") for v in variables):
+        raise InputError(
+            "firmware variables",
+            got="boot options of an earlier boot",
+            want="a fresh copy of the store",
+        )
+    menu = firmware.dxe_file(_BOOT_MENU)
+    path = firmware_file_path(firmware.dxe.name, menu.guid)
+    name = menu.user_interface_name or "Boot Manager Menu"
+    option = load_option(name, path, _BOOT_MENU_ATTRIBUTES)
+    yield _hashed(1, _BOOT_VARIABLE, b"\0\0", "variable BootOrder = 0000")
+    yield _hashed(1, _BOOT_VARIABLE, option, f"variable Boot0000 = {name}")
+
+
+def _ready_to_boot() -> Iterator[PredictedEvent]:
+    yield _action(4, "Calling EFI Application from Boot Option")
+    for register in range(7):
+        yield _separator(register)
+
+
+def _stub(facts: UkiFacts) -> Iterator[PredictedEvent]:
+    for name, content in facts.sections:
+        yield _hashed(11, _IPL, name.encode() + b"\0", f"UKI section {name}, its name")
+        yield _hashed(11, _IPL, content, f"UKI section {name}, its content")
+
+
+def _kernel(facts: UkiFacts) -> Iterator[PredictedEvent]:
+    options = facts.command_line.encode("utf-16-le") + b"\0\0"
+    yield _hashed(9, _EVENT_TAG, options, "kernel command line")
+    if initrd := facts.section(".initrd"):
+        yield _hashed(9, _EVENT_TAG, initrd, "initrd")
+
+
+def _exit_boot_services() -> Iterator[PredictedEvent]:
+    yield _action(5, "Exit Boot Services Invocation")
+    yield _action(5, "Exit Boot Services Returned with Success")
+
+
+def _ima(events: tuple[PredictedEvent, ...]) -> PredictedEvent:
+    before = registers(events)
+    digest = boot_aggregate_digest(b"".join(before[i] for i in range(IMA_PCR)))
+    return PredictedEvent(IMA_PCR, _IPL, digest, "IMA's aggregate of PCR 0 to 9", logged=False)
+
+
+def _separator(register: int) -> PredictedEvent:
+    return _hashed(register, _SEPARATOR, bytes(4), "separator")
+
+
+def _action(register: int, text: str) -> PredictedEvent:
+    return _hashed(register, _ACTION, text.encode(), f'action "{text}"')
+
+
+def _hashed(register: int, kind: int, data: bytes, description: str) -> PredictedEvent:
+    return _event(register, kind, hashlib.sha256(data).digest(), description)
+
+
+def _event(register: int, kind: int, digest: bytes, description: str) -> PredictedEvent:
+    return PredictedEvent(register, kind, digest, description)
