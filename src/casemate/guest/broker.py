@@ -6,7 +6,6 @@ Retries cover a broker that cannot be reached or stumbles (5xx); what it refuses
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -113,6 +112,8 @@ class Broker:
         )
 
     async def _issuers(self, got: str) -> tuple[str, str]:
+        from datetime import UTC, datetime  # wanted by refusals alone
+
         from casemate.crypto.x509 import Usage, split_pem, verify_chain
         from casemate.net.presented import presented_certificate
 
