@@ -268,6 +268,18 @@ class PrivateKey:
             )
         )
 
+    def token_pem(self) -> Secret:
+        """PEM as a token's holder expects it: PKCS#1 for RSA, else PKCS#8 (guest-components §4.4)."""
+        if self.kind is not Kind.RSA:
+            return self.pem()
+        return Secret(
+            self._key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.TraditionalOpenSSL,
+                serialization.NoEncryption(),
+            )
+        )
+
     @property
     def algorithm(self) -> str:
         """The JOSE algorithm this kind signs with when nobody asks for another."""

@@ -91,6 +91,17 @@ async def test_token_comes_with_its_key_as_upstream_writes_it() -> None:
     assert token["tee_keypair"].startswith("-----BEGIN PRIVATE KEY-----")
 
 
+async def test_rsa_key_of_a_token_is_pkcs1() -> None:
+    pinned = sim.AUTHORITY.certificate_pem.decode()
+    async with sim.running() as broker:
+        head = f"[token_configs.kbs]\nurl = '{broker.url}'\ntee_key_algorithm = 'RSA-OAEP-256'\n"
+        served = agent(text=f"{head}cert = '''\n{pinned}'''\n")
+        answer = await call(served, "GetToken", pb.GetTokenRequest(TokenType="kbs"))
+        await served.close()
+    token = json.loads(pb.GetTokenResponse.FromString(answer).Token)
+    assert token["tee_keypair"].startswith("-----BEGIN RSA PRIVATE KEY-----")
+
+
 async def test_refusal_reaches_whoever_asked_over_the_socket(tmp_path: Path) -> None:
     pinned = sim.AUTHORITY.certificate_pem.decode()
     async with sim.running(sim.STRANGER) as broker:

@@ -97,7 +97,7 @@ class AttestationAgent:
         match kind:
             case "kbs":
                 passport = await self.passport()
-                key = passport.key.pem().reveal().decode("ascii")
+                key = passport.key.token_pem().reveal().decode("ascii")
                 return msgspec.json.encode({"token": passport.token, "tee_keypair": key})
             case "coco_as":
                 return await self._service_token()
