@@ -1,7 +1,6 @@
 """``casemate adaptor``."""
 
 from pathlib import Path
-
 from typing import TYPE_CHECKING
 
 import click

@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from casemate.errors import CasemateError, PeerError, VerificationError
+from casemate.trace import Station
 from casemate.wire import console, console_log
 from casemate.wire.console import ConsoleEvent, EventKind
 
 _CHUNK: Final = 1 << 14
 _LONGEST_LINE: Final = 2 * console.LONGEST_LINE
 """Bytes; a guest that never ends its line is cut here."""
+_SWITCHED_ON: Final = console.encode(
+    ConsoleEvent(kind=EventKind.BEGIN, station=Station.BOOT, note="VM switched on")
+).rstrip()
 _ESCAPES: Final = re.compile(rb"\x1b\[[0-9;=?]*[A-Za-z]")
 
 
@@ -28,9 +32,10 @@ class Console:
         self._failure: asyncio.Future[CasemateError] = asyncio.get_running_loop().create_future()
 
     async def read(self, stream: asyncio.StreamReader) -> None:
-        """Keep every line until the stream ends."""
+        """Keep every line until the stream ends, after one of ours: the VM was switched on."""
         pending = b""
         with self._file.open("wb", buffering=0) as kept:
+            self._keep(_SWITCHED_ON, kept)
             while data := await stream.read(_CHUNK):
                 *lines, pending = (pending + data).split(b"\n")
                 for line in lines:

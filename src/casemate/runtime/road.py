@@ -1,0 +1,144 @@
+"""A pod's road as spans: the node's own times, joined with what the guest told on its console.
+
+Console events carry the guest's word and the node's time of arrival. They are for people: the host
+can forge them, and nothing decides by them.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+from casemate.errors import PeerError
+from casemate.trace import Span, Station
+from casemate.wire import console, console_log
+from casemate.wire.console import ConsoleEvent, EventKind
+
+Heard = tuple[float, ConsoleEvent]
+
+_WHERE: Final = {
+    Station.REQUEST: "node",
+    Station.LAUNCH: "node",
+    Station.CONNECT: "node",
+    Station.RELEASE: "trustee",
+    Station.STOP: "node",
+}
+_TOLD: Final = (
+    Station.INITDATA,
+    Station.ATTEST,
+    Station.RELEASE,
+    Station.PULL,
+    Station.START,
+)
+"""Stations which the guest measures itself."""
+_MOST_EVENTS: Final = 5000
+
+
+def read_events(folder: Path) -> list[Heard]:
+    """Read the events of a pod's kept console; none when it has none."""
+    try:
+        lines = (folder / console_log.NAME).read_bytes().splitlines()
+    except FileNotFoundError:
+        return []
+    heard = [event for event in map(_event, lines) if event is not None]
+    return heard[:_MOST_EVENTS]
+
+
+def spans(marks: Mapping[str, float], heard: Iterable[Heard], *, now: float) -> list[Span]:
+    """Join marks and events to spans, in the order they began.
+
+    Marks: ``request``, ``launch``, ``connected``, ``created``, ``started``, ``stopping``,
+    ``stopped``; each is the time at which that was reached. A station may have several spans.
+    """
+    events = list(heard)
+    switched_on = _first(events, Station.BOOT) or marks.get("connected", now)
+    booted = _booted(events) or marks.get("connected", now)
+    found = [
+        *_between(Station.REQUEST, marks.get("request"), marks.get("launch"), "pod read, planned"),
+        *_between(Station.LAUNCH, marks.get("launch"), switched_on, "vTPM and disks made"),
+        *_between(Station.BOOT, switched_on, booted, "firmware, kernel, verified root"),
+        *_told(events, now),
+        *_between(Station.CONNECT, _ready(events), marks.get("connected"), "mutual TLS to agent"),
+        *_between(Station.SERVE, marks.get("started"), marks.get("stopping", now), "running"),
+        *_between(Station.STOP, marks.get("stopping"), marks.get("stopped"), "VM and keys gone"),
+    ]
+    if "launch" not in marks:
+        found = [s for s in found if s.station is Station.REQUEST]
+    if not any(s.station is Station.START for s in found):
+        found += _between(Station.START, marks.get("created"), marks.get("started"), "by the agent")
+    return sorted(found, key=lambda span: (span.start, list(Station).index(span.station)))
+
+
+def seconds(found: Iterable[Span]) -> dict[Station, float]:
+    """Sum up each station: time covered by its spans, overlaps counted once."""
+    totals: dict[Station, float] = {}
+    for station in Station:
+        own = sorted((s.start, s.end) for s in found if s.station is station)
+        if own:
+            totals[station] = _covered(own)
+    return totals
+
+
+def _covered(intervals: list[tuple[float, float]]) -> float:
+    total, reached = 0.0, intervals[0][0]
+    for start, end in intervals:
+        total += max(0.0, end - max(start, reached))
+        reached = max(reached, end)
+    return total
+
+
+def _told(events: list[Heard], now: float) -> list[Span]:
+    """Pair begin and end of what the guest measures; nested pairs of a station become one."""
+    found = []
+    for station in _TOLD:
+        open_at, depth, note = 0.0, 0, ""
+        for time, event in events:
+            if event.station is not station:
+                continue
+            if event.kind is EventKind.BEGIN:
+                open_at, note = (time, event.note) if depth == 0 else (open_at, note)
+                depth += 1
+            elif event.kind is EventKind.REFUSED:
+                note = f"refused: {event.note}"
+            elif event.kind is EventKind.END and depth:
+                depth -= 1
+                if depth == 0:
+                    found += _between(station, open_at, time, note or event.note)
+        if depth:
+            found += _between(station, open_at, max(time for time, _ in events), note)
+    return [span for span in found if span.start <= now]
+
+
+def _between(station: Station, start: float | None, end: float | None, note: str) -> list[Span]:
+    if start is None or end is None:
+        return []
+    where = _WHERE.get(station, "guest")
+    return [Span(station=station, start=start, end=max(start, end), note=note, where=where)]
+
+
+def _first(events: list[Heard], station: Station) -> float | None:
+    return next((time for time, event in events if event.station is station), None)
+
+
+def _booted(events: list[Heard]) -> float | None:
+    """When the guest's own code first spoke: what came before is boot."""
+    ended = next(
+        (t for t, e in events if e.station is Station.BOOT and e.kind is EventKind.END), None
+    )
+    other = next((t for t, e in events if e.station is not Station.BOOT), None)
+    return ended if ended is not None else other
+
+
+def _ready(events: list[Heard]) -> float | None:
+    """When connecting began: the guest's word, or that its agent answers from now on."""
+    begun = _first([(t, e) for t, e in events if e.kind is EventKind.BEGIN], Station.CONNECT)
+    ready = next((t for t, e in events if e.kind is EventKind.READY), None)
+    return begun if begun is not None else ready
+
+
+def _event(line: bytes) -> Heard | None:
+    try:
+        entry = console_log.parse(line)
+        event = console.parse(entry.text)
+    except PeerError:
+        return None  # damaged or foreign: kept for people to read, nothing for the trace
+    return None if event is None else (entry.time, event)
