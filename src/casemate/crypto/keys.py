@@ -269,7 +269,7 @@ class PrivateKey:
         )
 
     def token_pem(self) -> Secret:
-        """PEM as a token's holder expects it: PKCS#1 for RSA, else PKCS#8 (guest-components §4.4)."""
+        """PEM as holders of tokens expect it: PKCS#1 for RSA, else PKCS#8 (agent spec §4.4)."""
         if self.kind is not Kind.RSA:
             return self.pem()
         return Secret(
