@@ -1,0 +1,54 @@
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from casemate.crypto.digest import sha256
+from casemate.errors import HostError, VerificationError
+from casemate.tee.attesters import detect
+from casemate.tee.evidence import Anchors, Expectation, VerifiedEvidence
+from casemate.tee.sample.attester import SampleAttester
+from casemate.tee.verifiers import verify
+
+NOW = datetime(2025, 6, 1, tzinfo=UTC)
+
+
+def verdict(evidence: bytes, expected: Expectation) -> VerifiedEvidence:
+    return verify("sample", evidence, expected, anchors=Anchors(), now=NOW)
+
+
+def test_evidence_has_upstreams_form() -> None:
+    assert json.loads(SampleAttester().evidence(b"nonce")) == {
+        "svn": "1",
+        "report_data": "bm9uY2U=",
+    }
+
+
+def test_claims_are_upstreams() -> None:
+    digest = sha256(b"initdata")
+    expected = Expectation(report_data=b"nonce", init_data=digest)
+    found = verdict(SampleAttester().evidence(b"nonce"), expected)
+    assert found.init_data == digest.value
+    assert found.claims["platform_version"] == {"major": 1, "minor": 4}
+    assert found.claims["launch_digest"] == "abcde"
+
+
+def test_stale_evidence_is_refused() -> None:
+    with pytest.raises(VerificationError) as caught:
+        verdict(SampleAttester().evidence(b"old"), Expectation(report_data=b"new"))
+    assert caught.value.refusal.step == "sample.2 report data"
+
+
+@pytest.mark.parametrize("raw", [b"", b"[]", b"{}", b'{"svn":1,"report_data":""}', b"\xff"])
+def test_other_shapes_are_refused(raw: bytes) -> None:
+    with pytest.raises(VerificationError):
+        verdict(raw, Expectation(report_data=b""))
+
+
+def test_machine_without_a_tpm_gets_the_sample_attester() -> None:
+    assert detect({"AA_TPM_DEVICE": "/nonexistent"}).tee == "sample"
+
+
+def test_sample_tee_has_no_registers() -> None:
+    with pytest.raises(HostError):
+        SampleAttester().extend(14, bytes(32))
