@@ -49,6 +49,8 @@ class Usage(StrEnum):
     CLIENT = ExtendedKeyUsageOID.CLIENT_AUTH.dotted_string
     ATTESTATION_KEY = "2.23.133.8.3"
     """TCG ``tcg-kp-AIKCertificate``: the key signs quotes of a TPM and nothing else."""
+    DOCUMENT = "1.3.6.1.5.5.7.3.36"
+    """RFC 9336 ``id-kp-documentSigning``: the key signs attestation results."""
 
 
 class Issued(msgspec.Struct, frozen=True):

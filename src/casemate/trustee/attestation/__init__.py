@@ -1,0 +1,1 @@
+"""The attestation service: evidence becomes a verdict, and a verdict a signed token."""

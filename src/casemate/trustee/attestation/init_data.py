@@ -1,0 +1,53 @@
+"""Initdata as claims that policies read (trustee spec §6)."""
+
+import tomllib
+from typing import Any, Final
+
+import msgspec
+
+from casemate.errors import InputError
+from casemate.wire.initdata import Initdata
+
+_TOML_FILES: Final = ("cdh.toml", "aa.toml")
+_POLICY: Final = "policy.rego"
+_POLICY_DATA: Final = "policy_data := {"
+
+
+def claims(initdata: Initdata) -> dict[str, Any]:
+    """Give the ``[data]`` table: TOML files as objects where they parse, policy data too."""
+    found: dict[str, Any] = dict(initdata.data)
+    for name in _TOML_FILES:
+        if isinstance(text := found.get(name), str):
+            found[name] = _toml_or_text(text)
+    policy = found.get(_POLICY)
+    if isinstance(policy, str) and (data := _policy_data(policy)) is not None:
+        del found[_POLICY]
+        found["agent_policy_claims"] = data
+    return found
+
+
+def _toml_or_text(text: str) -> Any:
+    try:
+        return msgspec.to_builtins(tomllib.loads(text), str_keys=True)
+    except (tomllib.TOMLDecodeError, RecursionError, TypeError):
+        return text
+
+
+def _policy_data(policy: str) -> Any:
+    _, marker, rest = policy.partition(_POLICY_DATA)
+    if not marker:
+        return None
+    try:
+        return msgspec.json.decode("{" + rest)
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+
+
+def require_toml(form: str) -> None:
+    """Refuse any other form of initdata (§3.3).
+
+    Raises:
+        InputError: ``form`` is not ``toml``.
+    """
+    if form != "toml":
+        raise InputError("init-data.format", got=form, want="toml", spec="trustee spec §3.3")

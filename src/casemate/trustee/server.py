@@ -1,0 +1,94 @@
+"""HTTPS for the broker: granian's server in this process, one event loop, bounded bodies."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.server.embed import Server
+
+from casemate.net import ports
+from casemate.trustee.kbs.exchange import Answer, Ask
+from casemate.trustee.serve import Trustee
+
+_LARGEST_HEAD: Final = 128 << 10
+_SLOWEST_HEAD: Final = 10_000  # milliseconds
+_LOG: Final = logging.getLogger("casemate.trustee")
+
+
+class _Application:
+    """Granian's side of an exchange: bytes in, bytes out."""
+
+    def __init__(self, answer: Callable[[Ask], Answer], largest_body: int) -> None:
+        self._answer = answer
+        self._largest = largest_body
+
+    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
+        headers = dict(scope.headers.items())
+        body = await self._body(headers, protocol)
+        if body is None:
+            answer = Answer(413, b"request body too large", (("content-type", "text/plain"),))
+        else:
+            answer = self._answer(_ask(scope, headers, body))
+        protocol.response_bytes(answer.status, list(answer.headers), answer.body)
+
+    async def _body(self, headers: dict[str, str], protocol: Any) -> bytes | None:
+        length = headers.get("content-length", "")
+        if length.isdigit():
+            return bytes(await protocol()) if int(length) <= self._largest else None
+        if "transfer-encoding" not in headers:
+            return b""
+        body = bytearray()
+        async for chunk in protocol:
+            body += chunk
+            if len(body) > self._largest:
+                return None
+        return bytes(body)
+
+
+def _ask(scope: Any, headers: dict[str, str], body: bytes) -> Ask:
+    query = scope.query_string
+    return Ask(
+        method=scope.method,
+        target=f"{scope.path}?{query}" if query else scope.path,
+        headers=headers,
+        body=body,
+        peer=scope.client,
+    )
+
+
+async def serve(trustee: Trustee, *, ready: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT; ``ready`` is told the URL.
+
+    Raises:
+        HostError: the port is taken.
+    """
+    host = str(trustee.values["http.host"])
+    port = ports.claim(int(trustee.values["http.port"]), purpose="Trustee")
+    server = Server(
+        _Application(trustee.broker.answer, trustee.largest_body),
+        address=host,
+        port=port,
+        interface=Interfaces.RSGI,
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(
+            max_buffer_size=_LARGEST_HEAD, header_read_timeout=_SLOWEST_HEAD
+        ),
+        websockets=False,
+        log_enabled=False,
+        ssl_cert=_file(trustee, "http.certificate"),
+        ssl_key=_file(trustee, "http.key"),
+    )
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.stop)
+    loop.call_later(0.1, ready, f"https://{host}:{port}")
+    await server.serve()
+
+
+def _file(trustee: Trustee, setting: str) -> Path:
+    return trustee.folder / str(trustee.values[setting])

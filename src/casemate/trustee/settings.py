@@ -1,0 +1,77 @@
+"""The Trustee's settings: one table for file, environment (CASEMATE_TRUSTEE_...) and docs."""
+
+from typing import Final
+
+from casemate.settings import Setting
+
+PREFIX: Final = "CASEMATE_TRUSTEE"
+FILE: Final = "trustee.toml"
+
+PROFILES: Final = ("production", "development")
+
+TABLE: Final = (
+    Setting(name="http.host", type=str, default="127.0.0.1", help="Address to listen on."),
+    Setting(name="http.port", type=int, default=8080, help="Port to listen on; 0 finds one."),
+    Setting(name="http.certificate", type=str, default="server.pem", help="PEM chain, leaf first."),
+    Setting(name="http.key", type=str, default="server.key", help="PEM key of the certificate."),
+    Setting(
+        name="http.largest_body", type=int, default=2, unit="MiB", help="Largest request body."
+    ),
+    Setting(name="storage", type=str, default="trustee.db", help="SQLite file."),
+    Setting(
+        name="profile",
+        type=str,
+        default="production",
+        help="production: hardware TEEs only. development: certified virtual TPMs too.",
+    ),
+    Setting(
+        name="sample",
+        type=bool,
+        default=False,
+        help="Listen to the sample TEE, which proves nothing; profile development only.",
+    ),
+    Setting(
+        name="ak_authorities",
+        type=list,
+        default=[],
+        help="PEM files of platform authorities that certify virtual TPMs.",
+    ),
+    Setting(
+        name="resource_policy",
+        type=str,
+        default="",
+        help="Shipped policy for a new storage; production, or local in profile development.",
+    ),
+    Setting(
+        name="sessions.lifetime", type=int, default=300, unit="s", help="Handshake sessions live."
+    ),
+    Setting(name="sessions.most", type=int, default=100_000, help="Sessions at a time; then 503."),
+    Setting(name="token.lifetime", type=int, default=300, unit="s", help="Tokens are good for."),
+    Setting(name="token.key", type=str, default="token.key", help="PEM key (EC P-256) that signs."),
+    Setting(
+        name="token.certificate", type=str, default="token.pem", help="PEM chain of the token key."
+    ),
+    Setting(name="token.issuer", type=str, default="CoCo-Attestation-Service", help="Claim iss."),
+    Setting(
+        name="token.authorities",
+        type=list,
+        default=["ca.pem"],
+        help="PEM files; a token counts when its key's certificate chains to one of them.",
+    ),
+    Setting(
+        name="admin.keys",
+        type=list,
+        default=["admin.pub"],
+        help="PEM public keys whose tokens administer; an empty list denies everybody.",
+    ),
+    Setting(name="admin.issuer", type=str, default="", help="Claim iss of admin tokens, if any."),
+    Setting(name="admin.audience", type=str, default="", help="Claim aud of admin tokens, if any."),
+    Setting(
+        name="admin.acls",
+        type=list,
+        default=["admin=^/kbs/v0/.*$"],
+        help="role=expression: which request targets a role may use.",
+    ),
+    Setting(name="log.level", type=str, default="info", help="debug, info, warning or error."),
+)
+"""Paths are relative to the folder of the settings file."""
