@@ -20,7 +20,7 @@ _HEADER: Final = struct.Struct("=3I I I I i I I I Q 128s 129s 7x")
 _TARGET: Final = struct.Struct("=QQiI16s")
 _CREATE, _REMOVE, _SUSPEND, _STATUS, _LOAD = 3, 4, 6, 12, 9
 _READ_ONLY: Final = 1 << 0
-_TABLE_STATUS: Final = 1 << 4
+_SUSPENDED: Final = 1 << 1
 _SECURE: Final = 1 << 15
 """The kernel wipes its copies of what we pass."""
 _BUFFER: Final = 16384
@@ -75,6 +75,15 @@ def resume(name: str) -> None:
         HostError: the kernel refuses.
     """
     _ioctl(_SUSPEND, name)
+
+
+def suspend(name: str) -> None:
+    """Hold a device still, so that its table can be changed.
+
+    Raises:
+        HostError: the kernel refuses.
+    """
+    _ioctl(_SUSPEND, name, flags=_SUSPENDED)
 
 
 def remove(name: str) -> None:

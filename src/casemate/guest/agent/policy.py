@@ -5,7 +5,6 @@ or has no value is a no.
 """
 
 import logging
-from pathlib import Path
 from typing import Any, Final
 
 from google.protobuf.message import Message
@@ -14,9 +13,6 @@ from casemate.errors import InputError, Refusal, VerificationError, quote
 from casemate.guest.agent import json_patch, policy_input
 from casemate.rego.engine import Policy, Undefined
 from casemate.trace import Station
-
-DEFAULT: Final = Path(__file__).with_name("default-policy.rego")
-"""The policy of a pod whose initdata brings none; measured with the image."""
 
 _PACKAGE: Final = "data.agent_policy"
 _LARGEST: Final = 16 << 20

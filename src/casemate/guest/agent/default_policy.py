@@ -1,3 +1,10 @@
+"""The policy of a pod whose initdata brings none; measured with the image, as all code is."""
+
+from typing import Final
+
+NAME: Final = "the image's default policy"
+
+TEXT: Final = """\
 # The policy of a pod whose owner brought none (initdata without policy.rego).
 #
 # The host may make the sandbox, run the image's own entry point, and end it. It may not look in:
@@ -73,5 +80,8 @@ no_hooks {
 }
 
 no_hooks {
-    count(input.OCI.Hooks.Prestart) + count(input.OCI.Hooks.Poststart) + count(input.OCI.Hooks.Poststop) == 0
+    count(input.OCI.Hooks.Prestart) == 0
+    count(input.OCI.Hooks.Poststart) == 0
+    count(input.OCI.Hooks.Poststop) == 0
 }
+"""

@@ -1,0 +1,46 @@
+"""Process 1 of the pod VM, and its only daemon: everything the guest does is composed here.
+
+Order is security: mounts, modules, user data, initdata bound to the TEE, and only then a network.
+Whatever goes wrong is told on the console, and the machine is powered off; there is no shell to
+fall into and nothing to retry by hand.
+"""
+
+import os
+from typing import Final
+
+from casemate.guest import machine
+from casemate.guest.console import Console
+from casemate.linux import power
+from casemate.trace import Station
+
+_ENVIRONMENT: Final = {"HOME": "/root", "LANG": "C.UTF-8", "TMPDIR": "/tmp"}  # noqa: S108  # ours alone
+
+
+def main() -> int:
+    """Run the pod; never returns, the machine ends with it."""
+    console = None
+    station = Station.BOOT
+    try:
+        machine.mount_all()
+        console = Console.open()
+        console.end(Station.BOOT, "userland")
+        machine.load_modules()
+        os.environ.update(_ENVIRONMENT)
+        station = Station.INITDATA
+        _run(console)
+    except BaseException as error:  # noqa: BLE001  # process 1 has nobody to pass it to
+        (console or Console.open()).fatal(station, error)
+    power.off()
+
+
+def _run(console: Console) -> None:
+    """Import what takes time, after the console has shown a sign of life."""
+    import asyncio
+
+    from casemate.guest.pod import serve
+
+    asyncio.run(serve(console))
+
+
+if __name__ == "__main__":
+    main()

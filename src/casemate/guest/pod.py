@@ -1,0 +1,147 @@
+"""The pod's services, put together: provisioned, measured, then served until the pod is over."""
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import Final, NoReturn
+
+from casemate.errors import HostError
+from casemate.guest import forwarder, machine, provision
+from casemate.guest.agent import default_policy
+from casemate.guest.agent.policy import AgentPolicy
+from casemate.guest.agent.sandbox import Folders, Sandbox
+from casemate.guest.agent.service import Agent
+from casemate.guest.agent.storages import Storages
+from casemate.guest.attestation import serve as attestation
+from casemate.guest.console import Console
+from casemate.guest.hub import serve as hub
+from casemate.guest.provision import Provision
+from casemate.guest.reaper import Reaper
+from casemate.guest.reporting import Stations
+from casemate.guest.rest import serve as rest
+from casemate.guest.rest.api import Features
+from casemate.guest.storage import scratch
+from casemate.guest.storage.volumes import SecureMounts
+from casemate.linux import block
+from casemate.linux.crun import Crun
+from casemate.net.ttrpc import Server, Services
+from casemate.secret import Secret
+from casemate.tee import attesters
+from casemate.tee.attesters import Attester
+from casemate.trace import Station
+from casemate.wire.console import ConsoleEvent, EventKind
+from casemate.wire.resource_uri import ResourceUri
+
+_POLICY: Final = "policy.rego"
+_LAST_WORDS: Final = 0.2
+"""Seconds for the answer to DestroySandbox to leave the machine."""
+
+
+async def serve(console: Console) -> None:
+    """Serve the pod until its sandbox is destroyed.
+
+    Raises:
+        CasemateError: the pod cannot be what it must be.
+    """
+    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
+    asyncio.get_event_loop_policy().set_child_watcher(asyncio.PidfdChildWatcher())
+    Reaper().install()
+    given, attester = _provision(console)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            await Pod(given, attester, console, tasks).serve()
+            await _end()
+    except* PodOver:
+        console.end(Station.STOP)
+
+
+async def _end() -> NoReturn:
+    await asyncio.sleep(_LAST_WORDS)
+    raise PodOver
+
+
+class PodOver(Exception):  # noqa: N818  # an end, not an error: it unwinds what still runs
+    """The sandbox was destroyed."""
+
+
+def _provision(console: Console) -> tuple[Provision, Attester]:
+    """Read what we were given and bind it; the network comes up last, when it is measured."""
+    console.begin(Station.INITDATA)
+    given, files = provision.parse(provision.read_disk())
+    attester = attesters.detect()
+    provision.bind(given, attester)
+    provision.write(given, files)
+    machine.configure_network()
+    digest = "none" if given.initdata is None else str(given.initdata.digest)
+    console.end(Station.INITDATA, f"bound {digest}")
+    return given, attester
+
+
+class Pod:
+    """All services of one pod, and the tasks that prepare what they need."""
+
+    def __init__(
+        self, given: Provision, attester: Attester, console: Console, tasks: asyncio.TaskGroup
+    ) -> None:
+        self._given = given
+        self._console = console
+        self._tasks = tasks
+        self._scratch = tasks.create_task(self._prepare_scratch())
+        self._policy = tasks.create_task(asyncio.to_thread(self._compile_policy))
+        stations = Stations(console.report)
+        self._attestation = attestation.build(attester, given.initdata, stations)
+        mounts = SecureMounts(self._fetch_key)
+        self._hub = hub.build(self._attestation, given.initdata, stations, mounts.mount)
+        storages = Storages(self._pull)
+        self._sandbox = Sandbox(Crun(Folders().crun), storages, tasks, Folders())
+
+    async def serve(self) -> None:
+        """Open every socket, then the door to the outside, and wait for the end."""
+        console = self._console
+        console.begin(Station.CONNECT)
+        self._tasks.create_task(self._hub.prepare())
+        await _listen(attestation.SOCKET, attestation.services(self._attestation))
+        await _listen(hub.SOCKET, self._hub.services)
+        agent = Agent(self._sandbox, lambda: asyncio.shield(self._policy))
+        await _listen(forwarder.AGENT_SOCKET, agent.services())
+        await rest.serve(self._attestation, self._hub.resources, Features.ALL)
+        await forwarder.serve(self._given.forwarder, on_connection=self._connected)
+        console.report(ConsoleEvent(kind=EventKind.READY, station=Station.CONNECT))
+        await self._sandbox.stopped.wait()
+        console.begin(Station.STOP)
+
+    def _connected(self) -> None:
+        self._console.end(Station.CONNECT)
+
+    async def _pull(self, reference: str, bundle: Path) -> None:
+        """Pull an image, once there is an encrypted place for it."""
+        await asyncio.shield(self._scratch)
+        await self._hub.pull(reference, bundle)
+
+    async def _prepare_scratch(self) -> None:
+        if not self._given.scratch:
+            return
+        device = block.find_by_serial(scratch.SERIAL)
+        if device is None:
+            raise HostError("scratch disk", got="none", want="the disk that user data promises")
+        await asyncio.to_thread(machine.load_modules, machine.SCRATCH_MODULES)
+        await scratch.prepare(device)
+        self._note(Station.BOOT, "scratch disk sealed")
+
+    def _compile_policy(self) -> AgentPolicy:
+        document = self._given.initdata
+        if document is not None and (text := document.data.get(_POLICY)) is not None:
+            return AgentPolicy(text, name=f"initdata {_POLICY}")
+        return AgentPolicy(default_policy.TEXT, name=default_policy.NAME)
+
+    async def _fetch_key(self, place: str) -> Secret:
+        if place.startswith("kbs://"):
+            return await self._hub.resources.get(ResourceUri.parse(place))
+        return Secret(await self._hub.documents.fetch(place))
+
+    def _note(self, station: Station, note: str) -> None:
+        self._console.report(ConsoleEvent(kind=EventKind.NOTE, station=station, note=note))
+
+
+async def _listen(path: Path, services: Services) -> None:
+    await Server(services).serve_unix(path)

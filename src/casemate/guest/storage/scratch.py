@@ -1,0 +1,106 @@
+"""The scratch disk: the host's sectors, encrypted and authenticated with a key that dies with us.
+
+dm-integrity keeps a tag for each 4096-byte block, dm-crypt seals the block and its number into it.
+A changed block is an I/O error. An old block put back in its old place is not noticed: the disk is
+written once per pod, and what is read back is what this pod wrote.
+"""
+
+import asyncio
+import secrets
+import struct
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from casemate.errors import HostError
+from casemate.guest.storage import filesystem
+from casemate.linux import block, device_mapper
+from casemate.linux.device_mapper import Target
+from casemate.secret import Secret
+
+SERIAL: Final = "scratch"
+"""Serial of the virtio disk."""
+
+TARGET: Final = Path("/run/kata-containers/image")
+"""Where images and container roots lie."""
+
+_SUPERBLOCK: Final = struct.Struct("<8sBBHIQ")
+_MAGIC: Final = b"integrt\0"
+_WIPED: Final = 8 * 512  # bytes; without a superblock of its own dm-integrity formats anew
+_BLOCK: Final = 4096
+_LARGEST: Final = 1 << 46  # bytes
+_MKFS: Final = (
+    *("-O", "^has_journal,^resize_inode,sparse_super2", "-m", "0", "-i", "65536"),
+    *("-E", "num_backup_sb=0,nodiscard"),
+)
+
+
+class Cipher(msgspec.Struct, frozen=True):
+    """An authenticated cipher of dm-crypt: its table name, key and tag sizes in bytes."""
+
+    name: str
+    key: int
+    tag: int
+
+
+XTS_HMAC: Final = Cipher("capi:authenc(hmac(sha256),xts(aes))-plain64", 96, 32)
+
+
+async def prepare(device: Path, target: Path = TARGET, *, cipher: Cipher = XTS_HMAC) -> None:
+    """Seal ``device``, make a file system on it and mount it at ``target``.
+
+    Raises:
+        HostError: the kernel refuses, or the disk is too small.
+    """
+    sealed = await asyncio.to_thread(seal, device, "scratch", cipher)
+    await filesystem.make_ext4(sealed, _MKFS)
+    await asyncio.to_thread(filesystem.mount_ext4, sealed, target, ("nodev",))
+
+
+def seal(device: Path, name: str, cipher: Cipher) -> Path:
+    """Lay integrity and encryption over a device; gives the node of the upper one.
+
+    The key is random, goes to the kernel in a buffer that both sides wipe, and is kept nowhere.
+
+    Raises:
+        HostError: the kernel refuses, or the disk is too small.
+    """
+    tags = f"{name}-tags"
+    block.wipe(device, 0, _WIPED)
+    lower = device_mapper.create(tags, [_integrity(device, 1, cipher.tag)])
+    sectors = provided_sectors(block.read(device, _SUPERBLOCK.size))
+    device_mapper.load(tags, [_integrity(device, sectors, cipher.tag)])
+    device_mapper.suspend(tags)
+    device_mapper.resume(tags)
+    key = Secret(secrets.token_bytes(cipher.key))
+    try:
+        return device_mapper.create(name, [_crypt(lower, sectors, cipher, key)])
+    finally:
+        key.wipe()
+
+
+def provided_sectors(superblock: bytes) -> int:
+    """How many sectors of 512 bytes dm-integrity offers, out of its superblock.
+
+    Raises:
+        HostError: no superblock, or a size that cannot be.
+    """
+    if len(superblock) < _SUPERBLOCK.size:
+        raise HostError("scratch disk", got="no superblock", want="dm-integrity's")
+    magic, *_, sectors = _SUPERBLOCK.unpack_from(superblock)
+    if magic != _MAGIC or not 0 < sectors <= _LARGEST // 512:
+        raise HostError("scratch disk", got=f"{sectors} sectors", want="dm-integrity's superblock")
+    return int(sectors) // (_BLOCK // 512) * (_BLOCK // 512)
+
+
+def _integrity(device: Path, sectors: int, tag: int) -> Target:
+    """Mode D: tags without a journal; the data dies with the pod, so a torn write costs nothing."""
+    text = f"{device} 0 {tag} D 1 block_size:{_BLOCK}"
+    return Target(0, sectors, "integrity", Secret(text.encode()))
+
+
+def _crypt(lower: Path, sectors: int, cipher: Cipher, key: Secret) -> Target:
+    text = f"{cipher.name} {key.reveal().hex()} 0 {lower} 0 2"
+    text += f" integrity:{cipher.tag}:aead sector_size:{_BLOCK}"
+    return Target(0, sectors, "crypt", Secret(text.encode()))

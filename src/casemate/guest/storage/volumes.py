@@ -1,0 +1,173 @@
+"""Secure mounts of block devices: LUKS2, opened or made with a key of the pod's owner (§12.1)."""
+
+import asyncio
+import re
+import secrets
+import shlex
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from casemate.crypto import base64url
+from casemate.errors import HostError, InputError
+from casemate.guest.storage import filesystem
+from casemate.linux import block, mount
+from casemate.linux.process import run_async
+from casemate.secret import Secret
+
+HEADERS: Final = Path("/run/confidential-containers/cdh/luks-headers")
+"""Headers of volumes we make are kept here, so that the host cannot put an old one back."""
+
+_HEADER_SIZE: Final = 16 << 20
+_LONGEST: Final = 300.0
+_RANDOM_KEY: Final = 4096
+_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
+_ENVIRONMENT: Final = {"DM_DISABLE_UDEV": "1"}
+
+FetchKey = Callable[[str], Awaitable[Secret]]
+"""Gives the key that ``kbs://``, ``file://`` or a sealed secret names."""
+
+
+class BlockDevice(
+    msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
+):
+    """Options of volume type ``block-device``."""
+
+    device_id: str = ""
+    device_path: str = ""
+    source_type: str = "empty"
+    target_type: str = "fileSystem"
+    key: str = ""
+    encryption_type: str = "luks2"
+    filesystem_type: str = "ext4"
+    mkfs_opts: str = ""
+    data_integrity: str = "false"
+    mapper_name: str = ""
+
+
+class SecureMounts:
+    """Mounts volumes; ``fetch_key`` asks the data hub for an owner's key."""
+
+    def __init__(self, fetch_key: FetchKey, *, headers: Path = HEADERS) -> None:
+        self._fetch_key = fetch_key
+        self._headers = headers
+
+    async def mount(
+        self,
+        volume_type: str,
+        options: Mapping[str, str],
+        flags: Sequence[str],
+        mount_point: Path,
+    ) -> None:
+        """Mount a volume at ``mount_point``; ``flags`` are mount flags such as ``ro``.
+
+        Raises:
+            InputError: an unknown type, option or flag.
+            VerificationError: the key is refused.
+            HostError: the device, cryptsetup or the kernel fails; a wrong key too.
+        """
+        if volume_type != "block-device":
+            raise InputError("SecureMount", got=volume_type, want="block-device")
+        wanted = parse(options)
+        mount.flags_only(flags)
+        device = _device(wanted)
+        mapped = await self._open(wanted, device)
+        if wanted.target_type == "device":
+            _link(mount_point, mapped)
+            return
+        if wanted.source_type == "empty":
+            await filesystem.make_ext4(mapped, shlex.split(wanted.mkfs_opts))
+        await asyncio.to_thread(filesystem.mount_ext4, mapped, mount_point, ("nodev", *flags))
+
+    async def _open(self, wanted: BlockDevice, device: Path) -> Path:
+        name = wanted.mapper_name or str(uuid.uuid4())
+        key = await self._key(wanted)
+        try:
+            header: list[str] = []
+            if wanted.source_type == "empty":
+                header = ["--header", str(self._make_header(device))]
+                await _cryptsetup(format_arguments(wanted, device, header), key)
+            await _cryptsetup(["open", "--type", "luks2", *header, str(device), name], key)
+        finally:
+            key.wipe()
+        return Path("/dev/mapper") / name
+
+    async def _key(self, wanted: BlockDevice) -> Secret:
+        if wanted.key:
+            return await self._fetch_key(wanted.key)
+        if wanted.source_type == "empty":
+            return Secret(secrets.token_bytes(_RANDOM_KEY))
+        raise InputError("SecureMount", got="no key", want="the key of an encrypted volume")
+
+    def _make_header(self, device: Path) -> Path:
+        name = base64url.encode(str(device).encode())
+        file = self._headers / f"{name}.header"
+        try:
+            self._headers.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with file.open("xb") as header:
+                header.truncate(_HEADER_SIZE)
+        except OSError as error:
+            raise HostError(f"header for {device}", got=error, want="a device used once") from error
+        return file
+
+
+def parse(options: Mapping[str, str]) -> BlockDevice:
+    """Read the options of a volume.
+
+    Raises:
+        InputError: an unknown option, or a value that is not one of its own.
+    """
+    try:
+        wanted = msgspec.convert(dict(options), BlockDevice)
+    except msgspec.ValidationError as error:
+        raise InputError("SecureMount options", got=error, want="those of §12.1") from error
+    for name, value, allowed in (
+        ("sourceType", wanted.source_type, ("empty", "encrypted")),
+        ("targetType", wanted.target_type, ("fileSystem", "device")),
+        ("encryptionType", wanted.encryption_type, ("luks2",)),
+        ("filesystemType", wanted.filesystem_type, ("ext4",)),
+        ("dataIntegrity", wanted.data_integrity, ("true", "false")),
+    ):
+        if value not in allowed:
+            raise InputError(f"SecureMount {name}", got=value, want=" or ".join(allowed))
+    if wanted.mapper_name and _NAME.fullmatch(wanted.mapper_name) is None:
+        raise InputError("SecureMount mapperName", got=wanted.mapper_name, want="a plain name")
+    return wanted
+
+
+def format_arguments(wanted: BlockDevice, device: Path, header: Sequence[str]) -> list[str]:
+    """Plan ``cryptsetup luksFormat``; the key comes on standard input, never here."""
+    integrity = ["--integrity", "hmac-sha256", "--integrity-no-wipe", "--integrity-no-journal"]
+    return [
+        *("luksFormat", "--batch-mode", "--type", "luks2", "--cipher", "aes-xts-plain64"),
+        *("--sector-size", "4096", "--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000"),
+        *(integrity if wanted.data_integrity == "true" else ()),
+        *header,
+        str(device),
+    ]
+
+
+def _link(place: Path, device: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.symlink_to(device)
+
+
+def _device(wanted: BlockDevice) -> Path:
+    if wanted.device_id:
+        return block.by_number(wanted.device_id)
+    device = Path(wanted.device_path)
+    if not wanted.device_path.startswith("/dev/") or ".." in device.parts:
+        raise InputError("SecureMount devicePath", got=wanted.device_path, want="/dev/...")
+    return device
+
+
+async def _cryptsetup(arguments: Sequence[str], key: Secret) -> None:
+    await run_async(
+        ["cryptsetup", "--key-file", "-", *arguments],
+        input=key.reveal(),
+        timeout=_LONGEST,
+        env=_ENVIRONMENT,
+    )
