@@ -1,7 +1,7 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,10 +101,6 @@ def cdh(broker: sim.Broker, shelf: Shelf, work: Path, **image: object) -> str:
     return tomli_w.dumps(settings)
 
 
-async def no_mounts(_a: str, _b: Mapping[str, str], _c: Sequence[str], _d: Path) -> None:
-    raise InputError("mount", got="any", want="none")
-
-
 @dataclass
 class Guest:
     """A hub with its broker and what it reported."""
@@ -138,7 +134,7 @@ async def guest(shelf: Shelf, tmp_path: Path, **image: object) -> AsyncIterator[
         documents = {"aa.toml": aa, "cdh.toml": cdh(broker, shelf, tmp_path / "work", **image)}
         data = initdata.build(documents)
         agent = agents.build(SampleAttester(), data, stations)
-        hub = hubs.build(agent, data, stations, no_mounts, show=_link)
+        hub = hubs.build(agent, data, stations, show=_link)
         try:
             yield Guest(hub, broker, events, tmp_path / "bundles")
         finally:
@@ -245,6 +241,13 @@ async def test_bundle_is_filled_once(shelf: Shelf, tmp_path: Path) -> None:
         await pod.pull()
         with pytest.raises(InputError):
             await pod.pull()
+
+
+async def test_tree_of_a_container_that_is_gone_goes_too(shelf: Shelf, tmp_path: Path) -> None:
+    async with guest(shelf, tmp_path) as pod:
+        await pod.pull()
+        pod.hub.drop(pod.bundles / "c1")
+    assert not any((tmp_path / "work").iterdir())
 
 
 async def test_registry_of_an_unknown_authority_is_refused(shelf: Shelf, tmp_path: Path) -> None:

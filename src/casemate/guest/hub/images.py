@@ -1,5 +1,6 @@
 """Pulling images inside the guest, so that the host never sees one (guest-components §13.2)."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -70,6 +71,10 @@ class Images:
             self._show(image.rootfs, bundle / _ROOTFS)
             self._measure(image_url, str(image.manifest_digest))
             return image
+
+    def drop(self, bundle: Path) -> None:
+        """Delete the tree of a bundle whose container is gone; nothing mounted on it may be left."""
+        shutil.rmtree(self._tree(bundle).parent, ignore_errors=True)
 
     async def _pull_any(
         self, reference: Reference, rules: ImageRules, http: HttpClient, target: Path

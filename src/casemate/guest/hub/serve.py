@@ -1,6 +1,7 @@
 """Composition of the data hub, for the guest's init."""
 
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,6 +25,7 @@ from casemate.guest.hub.settings import BrokerKind, BrokerSettings, HubSettings
 from casemate.guest.reporting import Stations
 from casemate.linux import mount
 from casemate.net.ttrpc import Services
+from casemate.secret import Secret
 from casemate.wire import aael
 from casemate.wire.initdata import Initdata
 
@@ -53,6 +55,10 @@ class Hub:
         """Pull an image into a bundle, for the agent beside us; see ``Images.pull``."""
         await self.images.pull(image_url, bundle)
 
+    def drop(self, bundle: Path) -> None:
+        """Forget the image of a bundle that is no longer used; see ``Images.drop``."""
+        self.images.drop(bundle)
+
     async def prepare(self) -> None:
         """Attest and fetch what settings name, before anybody asks: it saves the first pull time.
 
@@ -75,8 +81,8 @@ def build(
     agent: AttestationAgent,
     initdata: Initdata | None,
     stations: Stations,
-    secure_mount: SecureMount,
     *,
+    secure_mount: SecureMount | None = None,
     show: Show | None = None,
 ) -> Hub:
     """Make the hub that ``cdh.toml`` in ``initdata`` describes; without it, one with no broker.
@@ -99,7 +105,8 @@ def build(
         show=show or bind,
         measure=lambda image, digest: _measure(agent, image, digest),
     )
-    service = HubService(resources, keys, images, secure_mount)
+    mounts = secure_mount or _secure_mounts(documents)
+    service = HubService(resources, keys, images, mounts)
     return Hub(parsed, resources, documents, images, keeper, service, broker)
 
 
@@ -111,6 +118,22 @@ def bind(tree: Path, place: Path) -> None:
     """
     place.mkdir(parents=True, exist_ok=True)
     mount.mount(tree, place, "", ("bind",))
+
+
+def _secure_mounts(documents: Documents) -> SecureMount:
+    """Mount volumes with keys that documents hold; loaded at the first one, since few pods do."""
+
+    async def fetch(place: str) -> Secret:
+        return Secret(await documents.fetch(place))
+
+    async def secure_mount(
+        kind: str, options: Mapping[str, str], flags: Sequence[str], mount_point: Path
+    ) -> None:
+        from casemate.guest.storage.volumes import SecureMounts
+
+        await SecureMounts(fetch).mount(kind, options, flags, mount_point)
+
+    return secure_mount
 
 
 def _broker(kbc: BrokerSettings | None) -> Broker | None:
