@@ -73,7 +73,7 @@ class Images:
             return image
 
     def drop(self, bundle: Path) -> None:
-        """Delete the tree of a bundle whose container is gone; nothing mounted on it may be left."""
+        """Delete the tree of a bundle whose container, with all mounts, is gone."""
         shutil.rmtree(self._tree(bundle).parent, ignore_errors=True)
 
     async def _pull_any(
