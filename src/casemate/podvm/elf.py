@@ -10,6 +10,7 @@ from typing import Final
 from casemate.errors import InputError
 
 MAGIC: Final = b"\x7fELF\x02\x01"
+_MALFORMED: Final = (struct.error, IndexError, ValueError, OverflowError)
 _DYNAMIC: Final = 6
 """``sh_type`` of the dynamic section."""
 _NEEDED: Final = 1
@@ -25,7 +26,7 @@ def needed(data: bytes) -> list[str]:
     """Names of the shared libraries that a program or library is linked with (``DT_NEEDED``)."""
     try:
         return list(_needed(data))
-    except (struct.error, IndexError, ValueError) as error:
+    except _MALFORMED as error:
         raise InputError("ELF file", got=error, want="a well-formed dynamic section") from error
 
 
@@ -49,7 +50,7 @@ def section(data: bytes, name: str) -> bytes | None:
     """Contents of the section with this name; None when there is none."""
     try:
         return next((body for found, _, body in _sections(data) if found == name), None)
-    except (struct.error, IndexError, ValueError) as error:
+    except _MALFORMED as error:
         raise InputError("ELF file", got=error, want="a well-formed section table") from error
 
 
