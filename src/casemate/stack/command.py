@@ -21,7 +21,7 @@ async def casemate(
     *arguments: str | Path,
     input: bytes | None = None,  # noqa: A002  # the name run gives it
 ) -> Any:
-    """Run ``casemate ARGUMENTS --json``; give the JSON it prints, None for nothing.
+    """Run ``casemate ARGUMENTS --json``; give the JSON it prints.
 
     Secrets go in by ``input``: arguments can be read by everyone on the machine.
 
@@ -30,21 +30,31 @@ async def casemate(
         HostError: it failed (exit 2), with its message.
         PeerError: what it prints is no JSON.
     """
-    argv = [*CASEMATE, *arguments, "--json"]
-    done = await process.run_async(argv, input=input, timeout=_PATIENCE, check=False)
+    own = arguments.index("--") if "--" in arguments else len(arguments)
+    stdout = await plain(*arguments[:own], "--json", *arguments[own:], input=input)
+    try:
+        return msgspec.json.decode(stdout)
+    except msgspec.MsgspecError as error:
+        raise PeerError(f"casemate {arguments[0]}", got=stdout[:200], want="JSON") from error
+
+
+async def plain(
+    *arguments: str | Path,
+    input: bytes | None = None,  # noqa: A002  # the name run gives it
+) -> bytes:
+    """Run ``casemate ARGUMENTS``; give what it prints. Errors as above."""
+    done = await process.run_async(
+        [*CASEMATE, *arguments], input=input, timeout=_PATIENCE, check=False
+    )
     if done.status != 0:
         raise _failure(" ".join(map(str, ("casemate", *arguments))), done)
-    if not done.stdout.strip():
-        return None
-    try:
-        return msgspec.json.decode(done.stdout)
-    except msgspec.MsgspecError as error:
-        raise PeerError(done.command, got=done.stdout[:200], want="JSON") from error
+    return done.stdout
 
 
 def _failure(command: str, done: process.Completed) -> Exception:
+    lines = done.stdout.splitlines() or [b""]
     try:
-        answer = msgspec.json.decode(done.stdout, type=_Answer)
+        answer = msgspec.json.decode(lines[-1], type=_Answer)
     except msgspec.MsgspecError:
         answer = _Answer()
     if done.status == 1 and answer.refused is not None:

@@ -19,8 +19,9 @@ from casemate.secret import Secret
 from casemate.stack.attacks.client import HostileClient, fresh_key
 from casemate.stack.command import casemate
 from casemate.stack.folder import Record, StateFolder
-from casemate.stack.owner import documents
 from casemate.stack.owner.desk import Desk
+from casemate.trace import Span, Station
+from casemate.workload.application import ARRIVED, GREETING
 
 _SHOWN_WITHIN: Final = 30.0  # seconds; the container starts before its first line is out
 _PAUSE: Final = 0.2
@@ -68,7 +69,7 @@ class Scene:
 
     @property
     def secret_path(self) -> str:
-        return documents.SECRET
+        return GREETING
 
     @property
     def secret_digest(self) -> str:
@@ -88,6 +89,23 @@ class Scene:
         """Run the genuine pod."""
         self._pod = await self._run(self.image.folder, self.initdata)
 
+    async def spans(self) -> list[tuple[str, float, float]]:
+        """Give the stations of the pod's road: name, begin and end in seconds from its start."""
+        spans = msgspec.convert((await self._command("trace", self.pod.pod))["spans"], list[Span])
+        first = min(span.start for span in spans)
+        by_station = {
+            station: [span for span in spans if span.station is station] for station in Station
+        }
+        return [
+            (
+                station.value,
+                min(span.start for span in found) - first,
+                max(span.end for span in found) - first,
+            )
+            for station, found in by_station.items()
+            if found
+        ]
+
     async def stop(self) -> None:
         """End the genuine pod."""
         await self._command("rm", self.pod.pod)
@@ -104,7 +122,7 @@ class Scene:
         end = loop.time() + _SHOWN_WITHIN
         while True:
             text = await self._logs(self.pod.pod)
-            line = next((t for t in text.splitlines() if "sha256" in t), None)
+            line = next((t for t in text.splitlines() if t.startswith(ARRIVED)), None)
             if line is not None:
                 return line
             if loop.time() > end:

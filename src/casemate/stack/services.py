@@ -83,7 +83,8 @@ def registry(folder: StateFolder, port: int) -> Launch:
 
 def adaptor(folder: StateFolder) -> Launch:
     """Plan the adaptor's start; what it needs it makes itself, below the state folder."""
-    kept = {name: os.environ[name] for name in ("CASEMATE_CACHE",) if name in os.environ}
+    ours = ("CASEMATE_CACHE", "CASEMATE_ADAPTOR_", "CASEMATE_PODVM")
+    kept = {name: value for name, value in os.environ.items() if name.startswith(ours)}
     return Launch(
         name=ADAPTOR,
         argv=(*CASEMATE, "adaptor", "serve", "--state", folder.root),

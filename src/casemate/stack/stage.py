@@ -32,10 +32,10 @@ async def set_stage(folder: StateFolder, narrator: Narrator) -> Scene:
     desk = Desk(folder=folder, record=record, tell=narrator.command)
     with narrator.step("Owner's image: built, encrypted, signed, pushed"):
         await desk.application()
-        reference = await desk.publish(_TAG, signed_with=desk.signing_key())
+        reference = await desk.publish(_TAG, signed_with=await desk.signing_key())
     with narrator.step("Owner's rules: who may have which secret"):
         initdata = await desk.initdata()
-        await desk.rules(image)
+        await desk.rules(image, initdata)
         secret = await desk.secret()
         narrator.fact("initdata", f"{initdata.digest}")
     scene = Scene(

@@ -17,7 +17,7 @@ _ELSEWHERE: Final = frozenset({"trustee", "owner"})
 
 async def run(scene: Scene) -> str:
     """Read every byte of every file the host has for its pods; report where the secret shows."""
-    needles = [*_forms(scene.secret.reveal()), scene.marker]
+    needles = [*_forms(scene.secret.reveal()), await scene.owner.marker()]
     files = size = 0
     for file in (*_files(scene.folder.root), *_files(scene.image.folder), *_processes()):
         found, read = _search(file, needles)

@@ -7,7 +7,7 @@ from casemate.stack.scene import Scene
 
 async def run(scene: Scene) -> str:
     """Publish as the owner does; change the stored layer; have the pod pull it."""
-    reference = await scene.owner.publish("tampered", signed_with=scene.owner.signing_key())
+    reference = await scene.owner.publish("tampered", signed_with=await scene.owner.signing_key())
     _flip(scene, await scene.owner.layer_digest(reference))
     return await scene.add(reference)
 

@@ -8,18 +8,43 @@ from casemate.stack.attacks import (
     exec_denied,
     forged_token,
     host_search,
+    image_other_key,
+    image_unsigned,
+    initdata_changed,
+    initdata_swapped,
+    layer_tampered,
+    other_kernel,
     other_key,
     replay,
+    root_flipped,
+    sample_evidence,
     stale_nonce,
+    tpm_anyone_made,
+    verity_off,
+    wrong_authority,
 )
 from casemate.stack.attacks.attack import Attack
 
 ATTACKS: Final = (
+    # a client that bends the protocol
     replay.ATTACK,
     other_key.ATTACK,
     stale_nonce.ATTACK,
+    initdata_swapped.ATTACK,
+    tpm_anyone_made.ATTACK,
+    sample_evidence.ATTACK,
     forged_token.ATTACK,
+    # whoever rules the registry
+    image_unsigned.ATTACK,
+    image_other_key.ATTACK,
+    layer_tampered.ATTACK,
+    # whoever rules the host
     exec_denied.ATTACK,
+    root_flipped.ATTACK,
+    verity_off.ATTACK,
+    other_kernel.ATTACK,
+    initdata_changed.ATTACK,
+    wrong_authority.ATTACK,
     host_search.ATTACK,
 )
 

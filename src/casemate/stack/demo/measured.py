@@ -6,8 +6,7 @@ from casemate.stack.demo.report import Measurements
 from casemate.stack.scene import Scene
 from casemate.tee import verifiers
 from casemate.tee.evidence import Anchors, Expectation
-from casemate.tee.vtpm.report import INIT_DATA_PCR, TEE
-from casemate.tee.vtpm.verifier import init_data_register
+from casemate.tee.vtpm.report import INIT_DATA_PCR, TEE, init_data_register
 from casemate.wire import initdata
 
 

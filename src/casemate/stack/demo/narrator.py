@@ -14,6 +14,7 @@ from casemate.stack.attacks.attack import AttackResult
 
 _WIDEST: Final = 100
 _NARROWEST: Final = 80
+_INDENT: Final = 5
 
 
 class Narrator:
@@ -50,26 +51,27 @@ class Narrator:
     def fact(self, name: str, value: str) -> None:
         """Tell one thing that the step found."""
         line = Table.grid(padding=(0, 2))
-        line.add_column(width=13, style="dim")
+        line.add_column(width=9, style="dim")
         line.add_column(overflow="fold")
         line.add_row(name, Text(value))
-        self._console.print(Padding(line, (0, 0, 0, 5)))
+        self._console.print(Padding(line, (0, 0, 0, _INDENT)))
 
     def command(self, text: str) -> None:
         """Show a command that the step ran, for the reader to run again."""
-        self._console.print(Padding(Text(f"$ {text}", style="dim"), (0, 0, 0, 5)))
+        self._console.print(Padding(Text(f"$ {text}", style="dim"), (0, 0, 0, _INDENT)))
 
     def attack(self, result: AttackResult) -> None:
         """Tell the outcome of one attack, with its whole reason."""
-        mark = Text("refused", style="green") if result.refused else Text("HELD NOT", "bold red")
-        row = Table.grid(padding=(0, 2), expand=True)
-        row.add_column(width=8)
-        row.add_column(ratio=1)
-        row.add_column(width=7, justify="right", style="dim")
-        row.add_row(mark, Text(result.title, style="bold"), f"{result.seconds:.1f} s")
+        mark = ("refused  ", "green") if result.refused else ("HELD NOT ", "bold red")
+        seconds = (f"  {result.seconds:.1f} s", "dim")
+        head = Text.assemble(mark, (result.title, "bold"), seconds)
+        self._console.print(Padding(head, (0, 0, 0, _INDENT)))
+        reason = Table.grid(padding=(0, 2))
+        reason.add_column(width=7, style="dim")
+        reason.add_column(overflow="fold")
         for name, text in _reason(result):
-            row.add_row(Text(name, style="dim"), Text(text, overflow="fold"))
-        self._console.print(Padding(row, (0, 0, 0, 5)))
+            reason.add_row(name, Text(text))
+        self._console.print(Padding(reason, (0, 0, 0, _INDENT)))
 
     def timeline(self, spans: Sequence[tuple[str, float, float]]) -> None:
         """Draw the stations of the road as bars: name, first second, last second."""

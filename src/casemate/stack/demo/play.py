@@ -4,10 +4,12 @@ import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 from casemate.stack import stage
+from casemate.stack.accelerator import accelerator
 from casemate.stack.attacks import table
 from casemate.stack.attacks.attack import Attack, AttackResult, judge
 from casemate.stack.demo import banner
@@ -22,6 +24,15 @@ _AT_ONCE: Final = 2
 """Attacks that boot a VM run two at a time: a machine with two cores has no more to give."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Showing:
+    """How the demo was asked for; ``begin`` is its start on the monotonic clock."""
+
+    fast: bool
+    keep: bool
+    begin: float
+
+
 async def play(folder: StateFolder, *, fast: bool, keep: bool) -> Report:
     """Show the whole story; give what it found out.
 
@@ -34,10 +45,9 @@ async def play(folder: StateFolder, *, fast: bool, keep: bool) -> Report:
     narrator.title("Casemate: an attested pod on this machine, and attacks that fail")
     with folder.held("demo"), _leaving_nothing(folder, keep=keep):
         scene = await stage.set_stage(folder, narrator)
-        report = await _prove(scene, narrator, fast=fast, begin=begin)
+        report = await _prove(scene, narrator, Showing(fast=fast, keep=keep, begin=begin))
         if not keep:
-            with narrator.step("Down: pod and stack gone"):
-                await scene.stop()
+            with narrator.step("Down: nothing is left"):
                 await asyncio.to_thread(down, folder)
     banner.close(narrator, report, keep=keep, state=folder.root)
     return report
@@ -63,20 +73,22 @@ def _leaving_nothing(folder: StateFolder, *, keep: bool) -> Iterator[None]:
         down(folder)
 
 
-async def _prove(scene: Scene, narrator: Narrator, *, fast: bool, begin: float) -> Report:
-    attacks = [attack for attack in table.ATTACKS if not (fast and attack.boots)]
+async def _prove(scene: Scene, narrator: Narrator, showing: Showing) -> Report:
+    attacks = [attack for attack in table.ATTACKS if not (showing.fast and attack.boots)]
     results = await _attack(scene, attacks, narrator)
-    seconds = time.monotonic() - begin
+    seconds = time.monotonic() - showing.begin
     with narrator.step("Trace and measurements"):
         seen = await measurements(scene, now=datetime.now(UTC))
-        spans = await scene.spans()
         image = await _image(scene)
+        if not showing.keep:
+            await scene.stop()
+        spans = await scene.spans()
     narrator.timeline(spans)
     failures = banner.failures(results, seen)
     return Report(
         ok=not failures,
         seconds=round(seconds, 2),
-        accel=await scene.accelerator(),
+        accel=await accelerator(),
         spans={name: round(last - first, 3) for name, first, last in spans},
         attacks=tuple(results),
         measurements=seen,
@@ -119,5 +131,5 @@ async def _image(scene: Scene) -> ImageFacts:
         digest=shown["digest"],
         layers=len(layers),
         encrypted=sum(bool(layer["encrypted"]) for layer in layers),
-        signed=bool(shown["signed"]),
+        signed=shown["signatures"] > 0,
     )

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from casemate.crypto.keys import Kind, PrivateKey
+from casemate.oci.layout import Layout
+from casemate.oci.manifest import Manifest, parse_document
 from casemate.podvm.image import PodVmImage
 from casemate.secret import Secret
-from casemate.stack.command import casemate
+from casemate.stack import command
 from casemate.stack.folder import Record, StateFolder
 from casemate.stack.owner import documents
-from casemate.stack.private import write_private
 from casemate.wire.initdata import Initdata, parse
+from casemate.workload.application import APPLICATION_LAYER, GREETING
 
-SIGNING_KEY_FILE: Final = "cosign.key"
+_MARKER: Final = 48  # bytes: too many to be found by chance
 _GATEWAY: Final = "10.0.2.2"
 """This machine, as a guest behind QEMU's user-mode network sees it."""
 
@@ -45,14 +46,25 @@ class Desk:
         await self._run("image", "build", layout)
         return layout
 
+    async def marker(self) -> bytes:
+        """Give bytes out of the layer that is worth hiding: wherever they show, it is readable."""
+        layout = Layout(self.folder.owner / "app")
+        manifest = parse_document((await layout.document("")).raw)
+        assert isinstance(manifest, Manifest), "an image built here is no index"
+        layer = manifest.layers[APPLICATION_LAYER]
+        blob = b"".join([piece async for piece in layout.blob(layer)])
+        return blob[len(blob) // 2 :][:_MARKER]
+
     async def publish(self, tag: str, *, signed_with: Path | None) -> str:
         """Encrypt the application anew, push it under ``tag``, sign it; give the reference."""
         layout = self.folder.owner / f"app-{tag}"
         shutil.rmtree(layout, ignore_errors=True)
+        plain, key = self.folder.owner / "app", self.folder.owner / f"{tag}.key"
+        resource = f"{documents.IMAGE_KEY}-{tag}"
         reference = f"{self.registry}/{documents.REPOSITORY}:{tag}"
-        key_id = f"kbs:///{documents.IMAGE_KEY}-{tag}"
-        plain = self.folder.owner / "app"
-        await self._run("image", "encrypt", plain, layout, "--key-id", key_id, *self._kbs)
+        sealing = ("--key-id", f"kbs:///{resource}", "--key-file", key)
+        await self._run("image", "encrypt", plain, layout, *sealing)
+        await self._kbs_run("set", resource, key)
         await self._run("image", "push", layout, reference, *self._registry_authority)
         if signed_with is not None:
             signing = ("--key", signed_with, *self._registry_authority)
@@ -67,20 +79,20 @@ class Desk:
         """Read back what the registry holds."""
         return await self._run("image", "inspect", reference, *self._registry_authority)
 
-    async def rules(self, image: PodVmImage) -> None:
+    async def rules(self, image: PodVmImage, initdata: Initdata) -> None:
         """Tell the Trustee which pod VM may have what, and who may sign images."""
-        key = PrivateKey.from_pem(self.signing_key().read_bytes())
+        rule = self._kept("resource.rego", documents.resource_policy(initdata).encode())
         policy = self._kept("image-policy.json", documents.image_policy(self.registry))
-        public = self._kept("cosign.pub", key.public.pem())
+        public = (await self.signing_key()).with_suffix(".key.pub")
         await self._kbs_run("reference", "set", image.reference_values)
-        await self._kbs_run("policy", "set", "resource", "local")
+        await self._kbs_run("policy", "set", "resource", rule)
         await self._kbs_run("set", documents.IMAGE_POLICY, policy)
         await self._kbs_run("set", documents.SIGNING_KEY, public)
 
     async def secret(self) -> Secret:
         """Make the application's secret and give it to the Trustee; it touches no disk of ours."""
         secret = Secret(secrets.token_hex(32).encode())
-        await self._kbs_run("set", documents.SECRET, "-", input=secret.reveal())
+        await self._kbs_run("set", GREETING, "-", input=secret.reveal())
         return secret
 
     async def initdata(self) -> Initdata:
@@ -100,14 +112,16 @@ class Desk:
             self._kept("cdh.toml", hub.encode()),
             self._kept("policy.rego", documents.agent_policy().encode()),
         ]
-        await self._run("initdata", "build", *files, "--output", self.initdata_file)
+        words: tuple[str | Path, ...] = ("initdata", "build", *files, "-o", self.initdata_file)
+        self.tell(self._shown(words))
+        await command.plain(*words)
         return parse(self.initdata_file.read_bytes())
 
-    def signing_key(self) -> Path:
+    async def signing_key(self) -> Path:
         """Give the file of the owner's signing key; it is made the first time."""
-        file = self.folder.owner / SIGNING_KEY_FILE
+        file = self.folder.owner / "cosign.key"
         if not file.exists():
-            write_private(file, PrivateKey.generate(Kind.P256).pem())
+            await self._run("image", "keygen", file)
         return file
 
     @property
@@ -138,7 +152,7 @@ class Desk:
         input: bytes | None = None,  # noqa: A002
     ) -> Any:
         self.tell(self._shown(arguments))
-        return await casemate(*arguments, input=input)
+        return await command.casemate(*arguments, input=input)
 
     def _shown(self, arguments: tuple[str | Path, ...]) -> str:
         """The command as a person would type it, the state folder abbreviated."""

@@ -5,7 +5,10 @@ from typing import Final
 
 import tomli_w
 
-SECRET: Final = "default/secret/demo"  # noqa: S105  # where it is kept, not what it is
+from casemate.tee.vtpm.report import init_data_register
+from casemate.wire.initdata import Initdata
+from casemate.workload.image_policy import signed_only
+
 IMAGE_KEY: Final = "default/image-key/demo"
 IMAGE_POLICY: Final = "default/security-policy/demo"
 SIGNING_KEY: Final = "default/cosign-key/demo"
@@ -44,14 +47,12 @@ def agent_policy() -> str:
     return resources.files(__package__).joinpath("agent-policy.rego").read_text()
 
 
+def resource_policy(initdata: Initdata) -> str:
+    """resource-policy.rego: who may have anything; the pod's initdata is pinned in it."""
+    text = resources.files(__package__).joinpath("resource-policy.rego").read_text()
+    return text.replace("@PCR08@", init_data_register(initdata.digest).hex())
+
+
 def image_policy(registry: str) -> bytes:
     """policy.json: only images of the demo's repository, signed with the owner's key."""
-    import msgspec
-
-    signed = {"type": "sigstoreSigned", "keyPath": f"kbs:///{SIGNING_KEY}"}
-    return msgspec.json.encode(
-        {
-            "default": [{"type": "reject"}],
-            "transports": {"docker": {f"{registry}/{REPOSITORY}": [signed]}},
-        }
-    )
+    return signed_only([f"{registry}/{REPOSITORY}"], f"kbs:///{SIGNING_KEY}")
