@@ -72,9 +72,15 @@ class Layout:
     async def document(self, wanted: str) -> Document:
         """Read a manifest by digest, or by its name in this layout."""
         if ":" not in wanted:
-            entry = self.entry(wanted or None)
+            entry = self._named(wanted)
             return Document(_read(self._path(entry.content)), entry.media_type)
         return Document(_read(self._path(Digest.parse(wanted))), "")
+
+    def _named(self, name: str) -> Descriptor:
+        for entry in self.index.manifests:
+            if _name(entry) == name:
+                return entry
+        raise NotFoundError(str(self.folder), got=f"no image {name}", want="one that is there")
 
     async def blob(self, descriptor: Descriptor) -> AsyncIterator[bytes]:
         """Read a blob in pieces of 256 KiB."""
