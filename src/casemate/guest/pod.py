@@ -21,16 +21,13 @@ from casemate.guest.reporting import Stations
 from casemate.guest.rest import serve as rest
 from casemate.guest.rest.api import Features
 from casemate.guest.storage import scratch
-from casemate.guest.storage.volumes import SecureMounts
 from casemate.linux import block
 from casemate.linux.crun import Crun
 from casemate.net.ttrpc import Server, Services
-from casemate.secret import Secret
 from casemate.tee import attesters
 from casemate.tee.attesters import Attester
 from casemate.trace import Station
 from casemate.wire.console import ConsoleEvent, EventKind
-from casemate.wire.resource_uri import ResourceUri
 
 _POLICY: Final = "policy.rego"
 _LAST_WORDS: Final = 0.2
@@ -90,8 +87,7 @@ class Pod:
         self._policy = tasks.create_task(asyncio.to_thread(self._compile_policy))
         stations = Stations(console.report)
         self._attestation = attestation.build(attester, given.initdata, stations)
-        mounts = SecureMounts(self._fetch_key)
-        self._hub = hub.build(self._attestation, given.initdata, stations, mounts.mount)
+        self._hub = hub.build(self._attestation, given.initdata, stations)
         storages = Storages(self._pull)
         self._sandbox = Sandbox(Crun(Folders().crun), storages, tasks, Folders())
 
@@ -133,11 +129,6 @@ class Pod:
         if document is not None and (text := document.data.get(_POLICY)) is not None:
             return AgentPolicy(text, name=f"initdata {_POLICY}")
         return AgentPolicy(default_policy.TEXT, name=default_policy.NAME)
-
-    async def _fetch_key(self, place: str) -> Secret:
-        if place.startswith("kbs://"):
-            return await self._hub.resources.get(ResourceUri.parse(place))
-        return Secret(await self._hub.documents.fetch(place))
 
     def _note(self, station: Station, note: str) -> None:
         self._console.report(ConsoleEvent(kind=EventKind.NOTE, station=station, note=note))
