@@ -82,6 +82,11 @@ class Agent:
     async def start_container(self, container: str) -> None:
         await self._call("StartContainer", agent_pb2.StartContainerRequest(container_id=container))
 
+    async def remove_container(self, container: str) -> None:
+        """End a container, if it still runs, and forget it."""
+        request = agent_pb2.RemoveContainerRequest(container_id=container)
+        await self._call("RemoveContainer", request)
+
     async def exec_process(self, request: agent_pb2.ExecProcessRequest) -> None:
         await self._call("ExecProcess", request)
 

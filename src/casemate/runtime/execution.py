@@ -43,13 +43,14 @@ async def execute(pod: Pod, container: Container, arguments: tuple[str, ...]) ->
         )
         await agent.close_stdin(container.id, identity)
         stdout, stderr = await asyncio.gather(
-            _drain(agent, "Stdout", container.id, identity),
-            _drain(agent, "Stderr", container.id, identity),
+            drain(agent, "Stdout", container.id, identity),
+            drain(agent, "Stderr", container.id, identity),
         )
         return Executed(await agent.wait_process(container.id, identity), stdout, stderr)
 
 
-async def _drain(agent: Agent, stream: str, container: str, process: str) -> bytes:
+async def drain(agent: Agent, stream: str, container: str, process: str) -> bytes:
+    """Read a process's ``Stdout`` or ``Stderr`` to its end; at most 16 MiB are kept."""
     taken = bytearray()
     while data := await agent.read(stream, container, process):
         taken += data[: LARGEST_OUTPUT - len(taken)]

@@ -15,6 +15,8 @@ from casemate.crypto import base64url
 from casemate.errors import HostError, PeerError
 from casemate.guest.attestation import rcar
 from casemate.podvm.image import PodVmImage
+from casemate.runtime import companion
+from casemate.runtime.sandbox import Sandboxes
 from casemate.secret import Secret
 from casemate.stack.attacks.client import HostileClient, fresh_key
 from casemate.stack.command import casemate
@@ -129,24 +131,20 @@ class Scene:
                 raise HostError("pod logs", got=text, want="a line with the secret's digest")
             await asyncio.sleep(_PAUSE)
 
-    async def add(self, reference: str, *command: str) -> str:
-        """Start one more container in the genuine pod; give its id."""
-        more = ("--", *command) if command else ()
-        answer = await self._command("add", self.pod.pod, reference, options=more)
-        return str(answer["container"])
+    async def add(self, reference: str, *command: str) -> bytes:
+        """Run one more container in the genuine pod, to its end; give what it printed."""
+        pod = Sandboxes(self.folder.root).pods.find(self.pod.pod)
+        done = await companion.run(pod, reference, command)
+        if done.status != 0:
+            words = done.stderr.decode(errors="replace")
+            raise PeerError("container", got=f"status {done.status}: {words}", want="status 0")
+        return done.stdout
 
     async def evidence(self, report_data: bytes) -> bytes:
         """Have a container of the genuine pod ask its TEE for evidence, as any container may."""
         asked = base64url.encode(report_data)
         url = f"{_REST}/aa/evidence?runtime_data={asked}&encoding=base64"
-        container = await self.add(self.reference, "/bin/busybox", "wget", "-qO-", url)
-        loop = asyncio.get_running_loop()
-        end = loop.time() + _SHOWN_WITHIN
-        while not (text := await self._logs(self.pod.pod, "--container", container)).endswith("}"):
-            if loop.time() > end:
-                raise PeerError("evidence", got=text, want="a JSON object")
-            await asyncio.sleep(_PAUSE)
-        return text.encode()
+        return await self.add(self.reference, "/bin/busybox", "wget", "-qO-", url)
 
     async def recording(self) -> Recording:
         """Give one handshake's genuine evidence, as an eavesdropper would have kept it."""

@@ -10,7 +10,7 @@ async def run(scene: Scene) -> str:
     key = PrivateKey.generate(Kind.P256)
     with scene.document("attacker.key", key.pem().reveal().decode()) as file:
         reference = await scene.owner.publish("other-key", signed_with=file)
-    return await scene.add(reference)
+    return f"it ran: {(await scene.add(reference))[:80]!r}"
 
 
 ATTACK = Attack(

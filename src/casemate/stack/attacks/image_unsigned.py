@@ -7,7 +7,7 @@ from casemate.stack.scene import Scene
 async def run(scene: Scene) -> str:
     """Push an encrypted image without a signature, and have the pod pull it."""
     reference = await scene.owner.publish("unsigned", signed_with=None)
-    return await scene.add(reference)
+    return f"it ran: {(await scene.add(reference))[:80]!r}"
 
 
 ATTACK = Attack(

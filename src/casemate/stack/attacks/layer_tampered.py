@@ -9,7 +9,7 @@ async def run(scene: Scene) -> str:
     """Publish as the owner does; change the stored layer; have the pod pull it."""
     reference = await scene.owner.publish("tampered", signed_with=await scene.owner.signing_key())
     _flip(scene, await scene.owner.layer_digest(reference))
-    return await scene.add(reference)
+    return f"it ran: {(await scene.add(reference))[:80]!r}"
 
 
 def _flip(scene: Scene, digest: str) -> None:
