@@ -70,9 +70,9 @@ class Layout:
         return found[0]
 
     async def document(self, wanted: str) -> Document:
-        """Read a manifest by digest, or by its name in this layout."""
+        """Read a manifest by digest, or by its name in this layout; an empty name is the only one."""
         if ":" not in wanted:
-            entry = self._named(wanted)
+            entry = self._named(wanted) if wanted else self.entry()
             return Document(_read(self._path(entry.content)), entry.media_type)
         return Document(_read(self._path(Digest.parse(wanted))), "")
 
