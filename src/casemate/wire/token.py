@@ -5,6 +5,9 @@ from typing import Any, Final, Self
 
 import msgspec
 
+from casemate.crypto import jwt
+from casemate.errors import InputError, Refusal
+
 VECTOR: Final = (
     "instance-identity",
     "configuration",
@@ -83,3 +86,50 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     verifier: dict[str, str] = msgspec.field(name="ear.verifier-id")
     submods: dict[str, dict[str, Any]]
     """Class and running index (``cpu0``) to appraisal."""
+
+
+class Explained(msgspec.Struct, frozen=True):
+    """A submodule of a token, for people: its verdict, and what kept it from a better one."""
+
+    name: str
+    status: str
+    vector: dict[str, int]
+    reasons: tuple[Refusal, ...]
+
+
+class _Reason(msgspec.Struct, frozen=True):
+    claim: str = ""
+    got: str = ""
+    expected: str = ""
+    rule: str = ""
+    remedy: str = ""
+
+
+class _Submod(msgspec.Struct, frozen=True):
+    status: str = msgspec.field(name=STATUS)
+    vector: dict[str, int] = msgspec.field(name="ear.trustworthiness-vector")
+    reasons: tuple[_Reason, ...] = msgspec.field(default=(), name=REASONS)
+
+
+class _Payload(msgspec.Struct, frozen=True):
+    submods: dict[str, _Submod]
+
+
+def explain(token: str) -> list[Explained]:
+    """Read what a token says, without trusting it: its signature is not looked at.
+
+    Raises:
+        InputError: not an attestation token.
+    """
+    try:
+        payload = msgspec.json.decode(jwt.parse(token).payload, type=_Payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError("attestation token", got=error, want="an EAR", spec="§11") from error
+    return [
+        Explained(name, submod.status, submod.vector, tuple(map(_refusal, submod.reasons)))
+        for name, submod in payload.submods.items()
+    ]
+
+
+def _refusal(reason: _Reason) -> Refusal:
+    return Refusal(step="attest", **msgspec.structs.asdict(reason))
