@@ -70,7 +70,7 @@ class Layout:
         return found[0]
 
     async def document(self, wanted: str) -> Document:
-        """Read a manifest by digest, or by its name in this layout; an empty name is the only one."""
+        """Read a manifest by digest, or by name; no name means the only image."""
         if ":" not in wanted:
             entry = self._named(wanted) if wanted else self.entry()
             return Document(_read(self._path(entry.content)), entry.media_type)
