@@ -32,6 +32,8 @@ class Request:
     body: bytes
     peer: str
     """Textual address of the other end, empty when it has none."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Names are lower case."""
 
     @property
     def is_from_loopback(self) -> bool:
@@ -142,7 +144,8 @@ class _Connection:
         if body is None:
             await self._refuse(413)
             return False
-        request = Request(head.method.decode(), head.target.decode(), body, self._peer)
+        headers = tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in head.headers)
+        request = Request(head.method.decode(), head.target.decode(), body, self._peer, headers)
         await self._send(await self._application(request), head.method == b"HEAD")
         return self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
 

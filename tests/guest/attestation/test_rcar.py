@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from casemate.crypto import base64url
 from casemate.crypto.jwk import EcTeeKey, RsaTeeKey
-from casemate.errors import CasemateError, InputError, PeerError
+from casemate.errors import CasemateError, InputError, PeerError, VerificationError
 from casemate.guest.attestation import rcar
 from casemate.guest.attestation.settings import TeeKeyAlgorithm
 from casemate.trace import Station
@@ -117,21 +117,31 @@ def test_refusal_of_our_trustee_is_carried_unchanged() -> None:
         "remedy": "Rebuild.",
     }
     body = json.dumps({"type": kbs.ERROR_TYPE_PREFIX + "X", "detail": "no", **members})
-    error = rcar.refusal(401, body.encode(), station=Station.ATTEST, claim="evidence")
+    error = rcar.failure(401, body.encode(), station=Station.ATTEST, claim="evidence")
+    assert isinstance(error, VerificationError)
     assert msgspec.structs.asdict(error.refusal) == members
 
 
 def test_refusal_of_upstreams_trustee_gets_the_same_form() -> None:
     body = json.dumps({"type": kbs.ERROR_TYPE_PREFIX + "PolicyDeny", "detail": "Access denied"})
-    refusal = rcar.refusal(401, body.encode(), station=Station.RELEASE, claim="a/b/c").refusal
+    error = rcar.failure(401, body.encode(), station=Station.RELEASE, claim="a/b/c")
+    assert isinstance(error, VerificationError)
+    refusal = error.refusal
     assert (refusal.step, refusal.claim) == ("release", "a/b/c")
     assert (refusal.got, refusal.rule) == ("Access denied", "PolicyDeny")
 
 
 def test_refusal_that_is_not_json_is_quoted() -> None:
-    refusal = rcar.refusal(502, b"\xff<html>", station=Station.ATTEST, claim="evidence").refusal
-    assert "502" in refusal.got
-    assert "<html>" in refusal.got
+    error = rcar.failure(403, b"\xff<html>", station=Station.ATTEST, claim="evidence")
+    assert isinstance(error, VerificationError)
+    assert "403" in error.refusal.got
+    assert "<html>" in error.refusal.got
+
+
+def test_trouble_of_the_broker_is_no_refusal() -> None:
+    error = rcar.failure(503, b"busy", station=Station.ATTEST, claim="evidence")
+    assert isinstance(error, PeerError)
+    assert "busy" in str(error)
 
 
 @settings(max_examples=100)
@@ -142,7 +152,8 @@ def test_any_bytes_from_the_broker_raise_only_our_errors(data: bytes) -> None:
             step(data, KEY)
         except CasemateError:
             continue
-    assert rcar.refusal(500, data, station=Station.ATTEST, claim="x").refusal.step
+    error = rcar.failure(401, data, station=Station.ATTEST, claim="x")
+    assert isinstance(error, VerificationError)
 
 
 @settings(max_examples=100)

@@ -71,7 +71,7 @@ class Handshake:
             body=body,
         )
         if answer.status != 200:
-            raise rcar.refusal(
+            raise rcar.failure(
                 answer.status,
                 answer.body,
                 station=Station.ATTEST,

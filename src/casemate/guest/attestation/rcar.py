@@ -14,7 +14,14 @@ from casemate.crypto import base64url
 from casemate.crypto.digest import Algorithm, Digest
 from casemate.crypto.jwk import TeePublicKey
 from casemate.crypto.keys import Kind, PrivateKey
-from casemate.errors import InputError, PeerError, Refusal, VerificationError, quote
+from casemate.errors import (
+    CasemateError,
+    InputError,
+    PeerError,
+    Refusal,
+    VerificationError,
+    quote,
+)
 from casemate.guest.attestation.settings import TeeKeyAlgorithm
 from casemate.trace import Station
 from casemate.wire import kbs
@@ -23,6 +30,7 @@ NO_DEVICES: Final = ""
 _LONGEST_NONCE: Final = 64 << 10
 _LONGEST_TOKEN: Final = 1 << 20
 _WHERE: Final = "key broker"
+_SERVER_TROUBLE: Final = 500
 _KEYS: Final = {
     TeeKeyAlgorithm.EC_P256: (Kind.P256, "ECDH-ES+A256KW"),
     TeeKeyAlgorithm.EC_P521: (Kind.P521, "ECDH-ES+A256KW"),
@@ -147,18 +155,19 @@ def token_lifetime(token: str) -> float:
     return max(0.0, claims.exp - claims.iat)
 
 
-def refusal(status: int, body: bytes, *, station: Station, claim: str) -> VerificationError:
-    """Turn an answer that is not 200 into the error to raise.
+def failure(status: int, body: bytes, *, station: Station, claim: str) -> CasemateError:
+    """Turn an answer that is not 200 into the error to raise: 5xx is the broker's own trouble.
 
     The members a Casemate Trustee sends (step, claim, got, expected, rule, remedy) are carried
     unchanged; upstream's two are put into the same form, ``claim`` naming what was asked for.
     """
+    if status >= _SERVER_TROUBLE:
+        return PeerError(_WHERE, got=f"status {status}: {_text(body)}", want="status 200")
     try:
         error = kbs.parse_error(body)
     except InputError:
-        return VerificationError(
-            _bare(station, claim, f"status {status}: {quote(_text(body))}", f"HTTP {status}")
-        )
+        got = f"status {status}: {quote(_text(body))}"
+        return VerificationError(_bare(station, claim, got, f"HTTP {status}"))
     rule = error.type.removeprefix(kbs.ERROR_TYPE_PREFIX)
     members = msgspec.structs.asdict(_bare(station, claim, error.detail, rule))
     for name in members:

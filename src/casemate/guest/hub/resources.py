@@ -79,7 +79,7 @@ class BrokeredResources:
             headers=(("authorization", f"Bearer {passport.token}"),),
         )
         if answer.status != 200:
-            raise rcar.refusal(answer.status, answer.body, station=Station.RELEASE, claim=str(uri))
+            raise rcar.failure(answer.status, answer.body, station=Station.RELEASE, claim=str(uri))
         return jwe.decrypt(answer.body, passport.key)
 
 
