@@ -12,6 +12,7 @@ from casemate.trace import Station
 from casemate.wire.console import ConsoleEvent, EventKind, encode
 
 _CONSOLE: Final = Path("/dev/console")
+_FRAMES: Final = 4
 
 
 class Console:
@@ -71,6 +72,16 @@ def last_words(station: Station, error: BaseException) -> ConsoleEvent:
         return ConsoleEvent(
             kind=EventKind.FAILED, station=station, note=str(error), refusal=refusal
         )
-    return ConsoleEvent(
-        kind=EventKind.FAILED, station=station, note=f"internal error: {type(error).__name__}"
-    )
+    note = f"internal error: {type(error).__name__} {_place(error)}"
+    return ConsoleEvent(kind=EventKind.FAILED, station=station, note=note)
+
+
+def _place(error: BaseException) -> str:
+    """Where it was raised; its text may hold anything, so it stays inside."""
+    frames = []
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        frames.append(f"{Path(code.co_filename).name}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    return " > ".join(frames[-_FRAMES:])

@@ -41,7 +41,7 @@ async def serve(console: Console) -> None:
         CasemateError: the pod cannot be what it must be.
     """
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
-    asyncio.get_event_loop_policy().set_child_watcher(asyncio.PidfdChildWatcher())
+    _watch_children()
     Reaper().install()
     given, attester = _provision(console)
     try:
@@ -50,6 +50,13 @@ async def serve(console: Console) -> None:
             await _end()
     except* PodOver:
         console.end(Station.STOP)
+
+
+def _watch_children() -> None:
+    """Wait for programs by descriptors, not by a thread for each."""
+    watcher = asyncio.PidfdChildWatcher()
+    watcher.attach_loop(asyncio.get_running_loop())
+    asyncio.get_event_loop_policy().set_child_watcher(watcher)
 
 
 async def _end() -> NoReturn:

@@ -68,7 +68,7 @@ def seal(device: Path, name: str, cipher: Cipher) -> Path:
     """
     tags = f"{name}-tags"
     block.wipe(device, 0, _WIPED)
-    lower = device_mapper.create(tags, [_integrity(device, 1, cipher.tag)])
+    lower = device_mapper.create(tags, [_integrity(device, _BLOCK // 512, cipher.tag)])
     sectors = provided_sectors(block.read(device, _SUPERBLOCK.size))
     device_mapper.load(tags, [_integrity(device, sectors, cipher.tag)])
     device_mapper.suspend(tags)
