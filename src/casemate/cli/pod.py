@@ -40,8 +40,8 @@ def command() -> None:
 @click.option("--name", help="Name of the pod; default: from the image.")
 @click.option("--podvm", type=click.Path(exists=True, file_okay=False, path_type=Path),
               help="Pod VM image folder instead of the adaptor's own.")  # fmt: skip
-@click.option("--memory", type=click.IntRange(256), default=0, help="RAM of the VM, in MiB.")
-@click.option("--vcpus", type=click.IntRange(1), default=0, help="vCPUs of the VM.")
+@click.option("--memory", type=click.IntRange(256), help="RAM of the VM, in MiB.")
+@click.option("--vcpus", type=click.IntRange(1), help="vCPUs of the VM.")
 @click.option("--wait", is_flag=True, help="Show its output and wait until it has ended.")
 @click.option("--rm", "remove", is_flag=True, help="Remove the pod when it has ended.")
 @output.state_option
@@ -56,8 +56,8 @@ def run(
     environment: tuple[str, ...],
     name: str | None,
     podvm: Path | None,
-    memory: int,
-    vcpus: int,
+    memory: int | None,
+    vcpus: int | None,
     wait: bool,
     remove: bool,
     state: Path,
@@ -88,8 +88,8 @@ def run(
         environment=environment,
         name=name or "",
         podvm=podvm.absolute() if podvm else None,
-        memory=memory,
-        vcpus=vcpus,
+        memory=memory or 0,
+        vcpus=vcpus or 0,
     )
     request: PodRequest = asking.request(wishes)
     sandboxes = Sandboxes(state)

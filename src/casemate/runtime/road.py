@@ -53,18 +53,18 @@ def spans(marks: Mapping[str, float], heard: Iterable[Heard], *, now: float) -> 
     switched_on = _first(events, Station.BOOT) or marks.get("connected", now)
     booted = _booted(events) or marks.get("connected", now)
     found = [
-        *_between(Station.REQUEST, marks.get("request"), marks.get("launch"), "pod read, planned"),
-        *_between(Station.LAUNCH, marks.get("launch"), switched_on, "vTPM and disks made"),
-        *_between(Station.BOOT, switched_on, booted, "firmware, kernel, verified root"),
+        *_between(Station.REQUEST, marks.get("request"), marks.get("launch")),
+        *_between(Station.LAUNCH, marks.get("launch"), switched_on),
+        *_between(Station.BOOT, switched_on, booted),
         *_told(events, now),
-        *_between(Station.CONNECT, _ready(events), marks.get("connected"), "mutual TLS to agent"),
-        *_between(Station.SERVE, marks.get("started"), marks.get("stopping", now), "running"),
-        *_between(Station.STOP, marks.get("stopping"), marks.get("stopped"), "VM and keys gone"),
+        *_between(Station.CONNECT, _ready(events), marks.get("connected")),
+        *_between(Station.SERVE, marks.get("started"), marks.get("stopping", now)),
+        *_between(Station.STOP, marks.get("stopping"), marks.get("stopped")),
     ]
     if "launch" not in marks:
         found = [s for s in found if s.station is Station.REQUEST]
     if not any(s.station is Station.START for s in found):
-        found += _between(Station.START, marks.get("created"), marks.get("started"), "by the agent")
+        found += _between(Station.START, marks.get("created"), marks.get("started"))
     return sorted(found, key=lambda span: (span.start, list(Station).index(span.station)))
 
 
@@ -108,7 +108,9 @@ def _told(events: list[Heard], now: float) -> list[Span]:
     return [span for span in found if span.start <= now]
 
 
-def _between(station: Station, start: float | None, end: float | None, note: str) -> list[Span]:
+def _between(
+    station: Station, start: float | None, end: float | None, note: str = ""
+) -> list[Span]:
     if start is None or end is None:
         return []
     where = _WHERE.get(station, "guest")

@@ -44,22 +44,23 @@ def rows(trace: Trace) -> list[tuple[str, str, str, str]]:
         own = [s for s in trace.spans if s.station == station]
         seconds = f"{trace.totals[station]:8.3f}" if own else "       -"
         where = own[0].where if own else "-"
-        made.append((station.value, seconds, where, _notes(own)))
+        note = (_notes(own) or _SAYS[station]) if own else "not reached"
+        made.append((station.value, seconds, where, note))
     return made
 
 
 def html(trace: Trace) -> str:
     """Draw the page."""
-    title = f"{trace.name}: {trace.seconds:.1f} s from request to running"
+    refused = trace.refusal is not None
+    outcome = "was refused" if refused else "was running"
+    title = f"{trace.name} {outcome} after {trace.seconds:.1f} s"
     return _PAGE.format(
         title=escape(title),
-        name=escape(trace.name),
         pod=escape(trace.pod[:12]),
-        seconds=f"{trace.seconds:.1f}",
         when=time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(_begin(trace.spans))),
         refusal=_refusal(trace),
         svg=_svg(trace),
-        rows="\n".join(_table_row(row, trace) for row in rows(trace)),
+        rows="\n".join(_table_row(station, trace) for station in Station),
     )
 
 
@@ -133,18 +134,21 @@ def _figure(own: Sequence[TracedSpan], *, y: int, begin: float, scale: float) ->
     return f'<text class="figure" text-anchor="{anchor}" x="{x:.1f}" y="{middle:.1f}">{text}</text>'
 
 
-def _table_row(row: tuple[str, str, str, str], trace: Trace) -> str:
-    name, seconds, where, note = row
-    share = trace.totals.get(name, 0.0) / trace.seconds if trace.seconds else 0.0
-    late = name in {Station.SERVE, Station.STOP}
-    percent = "" if late or not seconds.strip("- ") else f"{share:.0%}"
-    says = _SAYS[Station(name)]
+def _table_row(station: Station, trace: Trace) -> str:
+    own = [s for s in trace.spans if s.station == station]
+    if not own:
+        return (
+            f'<tr class="missing"><td class="station">{station}</td>'
+            '<td class="number">-</td><td></td><td></td><td>not reached</td></tr>'
+        )
+    seconds, where, note = trace.totals[station], escape(own[0].where), _notes(own)
+    late = station in {Station.SERVE, Station.STOP}
+    share = "" if late or not trace.seconds else f"{seconds / trace.seconds:.0%}"
     told = f'<div class="note">{escape(note)}</div>' if note else ""
     return (
-        f'<tr><td class="station">{name}</td><td class="number">{seconds.strip()}</td>'
-        f'<td class="number">{percent}</td>'
-        f'<td><span class="where {escape(where)}">{escape(where)}</span></td>'
-        f"<td>{escape(says)}{told}</td></tr>"
+        f'<tr><td class="station">{station}</td><td class="number">{seconds:.2f}</td>'
+        f'<td class="number">{share}</td><td><span class="where {where}">{where}</span></td>'
+        f"<td>{escape(_SAYS[station])}{told}</td></tr>"
     )
 
 
@@ -230,6 +234,7 @@ th {{
 }}
 td {{ border-top: 1px solid var(--line); padding: 9px 16px 9px 0; vertical-align: baseline; }}
 .station {{ font-weight: 600; }}
+.missing td {{ color: var(--quiet); }}
 .number {{ text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }}
 .note {{ color: var(--quiet); font-size: 13px; overflow-wrap: anywhere; }}
 .where {{ border-left: 3px solid var(--line); padding-left: 8px; }}
@@ -248,7 +253,7 @@ footer {{ color: var(--quiet); font-size: 13px; }}
 <body>
 <main>
 <header>
-<div><h1>{name} was running after {seconds} s</h1><p>pod {pod} · requested {when}</p></div>
+<div><h1>{title}</h1><p>pod {pod} · requested {when}</p></div>
 <div class="legend"><span><i class="node"></i>node</span><span><i class="guest"></i>guest</span>
 <span><i class="trustee"></i>Trustee</span></div>
 </header>
