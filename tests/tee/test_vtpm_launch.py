@@ -17,6 +17,7 @@ from casemate.tee.vtpm.explanation import explain
 from casemate.tee.vtpm.firmware_variables import GLOBAL, Variable, parse_store
 from casemate.tee.vtpm.firmware_volume import Firmware
 from casemate.tee.vtpm.launch import (
+    Launch,
     MachineFacts,
     PredictedEvent,
     predict,
@@ -103,6 +104,14 @@ def test_firmware_registers_are_those_of_a_real_boot(
     assert found[5].hex() == "a5ceb755d043f32431d63e39f5161464620a3437280494b5850dc1b47cc074e0"
     assert found[7].hex() == "65caf8dd1e0ea7a6347b635d2b379c93b9a1351edc2afc3ecda700e534eb3068"
     assert [found[i] for i in (8, 12, 13, 14, 15, 16, 23)] == [bytes(32)] * 7
+
+
+def test_machines_differ_in_the_firmware_register_alone() -> None:
+    launch = Launch.of(firmware("OVMF_CODE.fd"), firmware("OVMF_VARS.fd"), tiny_uki())
+    machines = (MACHINE, MachineFacts(vcpus=2), MachineFacts(physical_address_bits=36))
+    found = [launch.registers(machine) for machine in machines]
+    assert {i for i in found[0] if found[0][i] != found[1][i]} == {0, 10}
+    assert launch.firmware_registers(machines) == tuple(pcrs[0] for pcrs in found)
 
 
 def test_boot_aggregate_is_that_of_a_real_boot() -> None:

@@ -6,7 +6,7 @@ Never from a running machine: what is predicted here is what a policy may trust.
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 
@@ -29,7 +29,15 @@ from casemate.wire.eventlog import LoggedEvent, replay
 from casemate.wire.eventlog_json import type_name
 from casemate.wire.tpm import ALG_SHA256, PCR_COUNT
 
-__all__ = ["MachineFacts", "PredictedEvent", "predict", "predict_events", "predict_init_data"]
+__all__ = [
+    "Launch",
+    "MachineFacts",
+    "PredictedEvent",
+    "predict",
+    "predict_events",
+    "predict_init_data",
+    "registers",
+]
 
 _FIRMWARE_BLOB: Final = 0x80000008
 _CRTM_VERSION: Final = 0x8
@@ -62,6 +70,58 @@ class PredictedEvent(msgspec.Struct, frozen=True):
         return type_name(self.kind)
 
 
+class Launch(msgspec.Struct, frozen=True):
+    """What is booted, opened once; it can be asked about machines of many shapes."""
+
+    firmware: Firmware
+    variables: tuple[Variable, ...]
+    uki: UkiFacts
+
+    @classmethod
+    def of(cls, firmware_code: bytes, firmware_vars: bytes, uki: bytes) -> Self:
+        """Open OVMF's code, its variable store and a UKI.
+
+        Raises:
+            InputError: one of them is not understood.
+        """
+        return cls(Firmware.parse(firmware_code), parse_store(firmware_vars), UkiFacts.parse(uki))
+
+    def events(self, machine: MachineFacts) -> tuple[PredictedEvent, ...]:
+        """Predict each extension, in order.
+
+        Raises:
+            InputError: the machine's shape, or the store's content, is not understood.
+        """
+        events = (
+            *_firmware_volumes(self.firmware, machine),
+            *_secure_boot(self.variables),
+            _event(4, _APPLICATION, self.uki.authenticode, "UKI (Authenticode)"),
+            *_boot_options(self.firmware, self.variables),
+            *_ready_to_boot(),
+            *_stub(self.uki),
+            _event(4, _APPLICATION, self.uki.kernel_authenticode, "kernel of the UKI"),
+            *_kernel(self.uki),
+            *_exit_boot_services(),
+        )
+        return (*events, _ima(events)) if machine.ima else events
+
+    def registers(self, machine: MachineFacts) -> dict[int, bytes]:
+        """Predict PCR 0 to 23; raises as ``events``."""
+        return registers(self.events(machine))
+
+    def firmware_registers(self, machines: Iterable[MachineFacts]) -> tuple[bytes, ...]:
+        """Predict PCR 0 alone, for each machine: the only firmware register their shape shows in.
+
+        Raises:
+            InputError: a machine's shape is not understood.
+        """
+        version, _, dxe = _firmware_volumes(self.firmware, MachineFacts())
+        return tuple(
+            registers((version, _pei_volume(self.firmware, machine), dxe, _separator(0)))[0]
+            for machine in machines
+        )
+
+
 def predict(
     firmware_code: bytes, firmware_vars: bytes, uki: bytes, machine: MachineFacts
 ) -> dict[int, bytes]:
@@ -72,7 +132,7 @@ def predict(
     Raises:
         InputError: a firmware, variable store, UKI or machine that is not understood.
     """
-    return registers(predict_events(firmware_code, firmware_vars, uki, machine))
+    return Launch.of(firmware_code, firmware_vars, uki).registers(machine)
 
 
 def predict_init_data(digest: Digest | None) -> bytes:
@@ -92,20 +152,7 @@ def predict_events(
     Raises:
         InputError: as ``predict``.
     """
-    firmware, facts = Firmware.parse(firmware_code), UkiFacts.parse(uki)
-    variables = parse_store(firmware_vars)
-    events = (
-        *_firmware_volumes(firmware, machine),
-        *_secure_boot(variables),
-        _event(4, _APPLICATION, facts.authenticode, "UKI (Authenticode)"),
-        *_boot_options(firmware, variables),
-        *_ready_to_boot(),
-        *_stub(facts),
-        _event(4, _APPLICATION, facts.kernel_authenticode, "kernel in the UKI (Authenticode)"),
-        *_kernel(facts),
-        *_exit_boot_services(),
-    )
-    return (*events, _ima(events)) if machine.ima else events
+    return Launch.of(firmware_code, firmware_vars, uki).events(machine)
 
 
 def registers(events: Iterable[PredictedEvent]) -> dict[int, bytes]:
@@ -119,12 +166,18 @@ def _reset(index: int) -> bytes:
     return (b"\xff" if index in _DRTM else b"\0") * 32
 
 
-def _firmware_volumes(firmware: Firmware, machine: MachineFacts) -> Iterator[PredictedEvent]:
+def _firmware_volumes(firmware: Firmware, machine: MachineFacts) -> tuple[PredictedEvent, ...]:
     version = machine.crtm_version.encode("utf-16-le") + b"\0\0"
-    yield _hashed(0, _CRTM_VERSION, version, "firmware version")
-    pei = measured_pei_volume(firmware.pei, machine)
-    yield _hashed(0, _FIRMWARE_BLOB, pei, "firmware volume PEI, with the machine's shape")
-    yield _hashed(0, _FIRMWARE_BLOB, firmware.dxe.raw, "firmware volume DXE")
+    return (
+        _hashed(0, _CRTM_VERSION, version, "firmware version"),
+        _pei_volume(firmware, machine),
+        _hashed(0, _FIRMWARE_BLOB, firmware.dxe.raw, "firmware volume DXE"),
+    )
+
+
+def _pei_volume(firmware: Firmware, machine: MachineFacts) -> PredictedEvent:
+    volume = measured_pei_volume(firmware.pei, machine)
+    return _hashed(0, _FIRMWARE_BLOB, volume, "firmware volume PEI, with the machine's shape")
 
 
 def _secure_boot(variables: tuple[Variable, ...]) -> Iterator[PredictedEvent]:

@@ -27,6 +27,10 @@ _LOW_TOP: Final = 2 << 30
 """Where q35 cuts memory below 4 GiB once there is 2816 MiB or more."""
 _LOW_LIMIT: Final = 2816 << 20
 _LARGEST_MEMORY: Final = 28 << 30
+_VCPUS: Final = range(1, 65)
+_UNKNOWN_BITS: Final = 36
+ADDRESS_BITS: Final = (36, 39, 40, 41, 42, 43, 44, 45, 46, 47)
+"""What the firmware may settle on as width of a physical address."""
 _FIRST_NON_ADDRESS: Final = 64 << 30
 _S3_BASE_SIZE: Final = 0x80000
 _S3_PER_CPU: Final = 0x8000
@@ -39,7 +43,8 @@ class MachineFacts(msgspec.Struct, frozen=True, kw_only=True):
     memory_mib: int = 1024
     vcpus: int = 2
     physical_address_bits: int = 40
-    """What the virtual CPU reports; TCG always has 40."""
+    """What the firmware believes of the virtual CPU. TCG always has 40; under KVM it is the host's
+    number when that is 41 or more, 39 on Intel or 40 on AMD, and 36 otherwise."""
     crtm_version: str = ""
     """OVMF's firmware version string; Debian's is empty."""
     ima: bool = True
@@ -75,7 +80,7 @@ def _offset(volume: FirmwareVolume) -> int:
 def _platform_info(machine: MachineFacts) -> bytes:
     low_top = _low_memory(machine)
     reserved = _S3_BASE_SIZE + _S3_PER_CPU * machine.vcpus
-    window = 1 << (machine.physical_address_bits - 3)
+    window, window_size = _high_window(machine.physical_address_bits)
     info = struct.pack(
         _FORMAT,
         _Q35_DEVICE,
@@ -85,7 +90,7 @@ def _platform_info(machine: MachineFacts) -> bytes:
         machine.physical_address_bits,
         *(_LOW_TOP, 0),  # uncached from here, size computed later
         *(0, 0),
-        *((1 << machine.physical_address_bits) - window, window),
+        *(window, window_size),
         *(0xC0000000, 0x3C000000),  # PCI window below 4 GiB
         *(0x6000, 0xA000),  # PCI ports
         0,
@@ -95,14 +100,22 @@ def _platform_info(machine: MachineFacts) -> bytes:
     return info + b"\x01\x01"  # fw_cfg is there, with DMA
 
 
+def _high_window(bits: int) -> tuple[int, int]:
+    """Where PCI's 64-bit window begins, and its size: the top eighth of a known address space."""
+    if bits == _UNKNOWN_BITS:
+        return 32 << 30, 32 << 30
+    size = 1 << (bits - 3)
+    return (1 << bits) - size, size
+
+
 def _low_memory(machine: MachineFacts) -> int:
     memory = machine.memory_mib * _MIB
     if not (0 < memory <= _LOW_TOP or _LOW_LIMIT <= memory <= _LARGEST_MEMORY):
         raise _error(f"{machine.memory_mib} MiB", "up to 2048 MiB, or 2816 to 28672 MiB")
-    if not (1 <= machine.vcpus <= 64 and 39 <= machine.physical_address_bits <= 46):
+    if machine.vcpus not in _VCPUS or machine.physical_address_bits not in ADDRESS_BITS:
         raise _error(
-            f"{machine.vcpus} vCPUs, {machine.physical_address_bits} bits",
-            "1 to 64 vCPUs, 39 to 46 address bits",
+            f"{machine.vcpus} vCPUs, {machine.physical_address_bits} address bits",
+            f"1 to 64 vCPUs, address bits of {ADDRESS_BITS}",
         )
     return min(memory, _LOW_TOP)
 
