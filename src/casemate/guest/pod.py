@@ -91,7 +91,7 @@ class Pod:
         self._console = console
         self._tasks = tasks
         self._scratch = tasks.create_task(self._prepare_scratch())
-        self._policy = tasks.create_task(asyncio.to_thread(self._compile_policy))
+        self._policy = tasks.create_task(self._compile_policy())
         stations = Stations(console.report)
         self._attestation = attestation.build(attester, given.initdata, stations)
         self._hub = hub.build(self._attestation, given.initdata, stations)
@@ -131,7 +131,8 @@ class Pod:
         await scratch.prepare(device)
         self._note(Station.BOOT, "scratch disk sealed")
 
-    def _compile_policy(self) -> AgentPolicy:
+    async def _compile_policy(self) -> AgentPolicy:
+        """Compile on this thread: the engine serves only the thread that made it."""
         document = self._given.initdata
         if document is not None and (text := document.data.get(_POLICY)) is not None:
             return AgentPolicy(text, name=f"initdata {_POLICY}")
