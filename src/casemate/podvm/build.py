@@ -36,6 +36,7 @@ from casemate.podvm.recipe import Recipe, Variant
 from casemate.podvm.root import Packages
 from casemate.podvm.sources import Progress
 from casemate.podvm.tree import File, Tree
+from casemate.tee.vtpm.launch import Launch
 
 _STUB: Final = "usr/lib/systemd/boot/efi/linuxx64.efi.stub"
 _COMPILER: Final = "usr/bin/tcc"
@@ -104,6 +105,7 @@ def build(
     folder = cache or default_cache()
     _make(folder)
     with _alone(folder, progress):
+        _sweep(folder)
         given = inputs.gather(recipe, folder, progress=progress, refresh=refresh)
         place = folder / given.key
         found = None if again else _finished(place)
@@ -205,14 +207,14 @@ def write_measurements(build: Context) -> None:
     """Predict what a TPM will hold after a boot of this image, and say so for the Trustee."""
     build.progress("predicting measurements")
     recipe = build.given.recipe
-    uki_bytes = (build.out / image.UKI).read_bytes()
-    predicted = {
-        shape: measurements.predict(recipe.firmware_code, recipe.firmware_vars, uki_bytes, shape)
-        for shape in measurements.SHAPES
-    }
-    shown = measurements.encode(predicted[measurements.SHAPE])
+    booted = Launch.of(
+        recipe.firmware_code.read_bytes(),
+        recipe.firmware_vars.read_bytes(),
+        (build.out / image.UKI).read_bytes(),
+    )
+    shown = measurements.encode(booted.registers(measurements.SHAPE))
     (build.out / image.MEASUREMENTS).write_bytes(shown)
-    references = measurements.reference_values(list(predicted.values()))
+    references = measurements.reference_values(booted)
     (build.out / image.REFERENCE_VALUES).write_bytes(references)
 
 
@@ -288,6 +290,13 @@ def _make(folder: Path) -> None:
             want=f"{_FREE >> 20} MiB for a build",
             remedy="Make room, or set CASEMATE_CACHE to a folder on another disk.",
         )
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed builds and fetches left; nobody else works here while we hold the lock."""
+    for place in (folder, folder / "packages", folder / "wheels"):
+        for left in (*place.glob(".build-*"), *place.glob(".fetch-*")):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 @contextmanager
