@@ -150,6 +150,7 @@ class SimulatedCloud:
         if self.die_at_boot:
             failure.set_result(PeerError("pod VM", got="it ended", want="a running VM"))
         self.asked.set()
+        await asyncio.sleep(0)  # a caller that leaves does so here
         port = 1
         if not failure.done():
             port = await self._boot(sandbox, userdata.parse(disk)[userdata.APF])

@@ -27,7 +27,7 @@ _SECTOR: Final = bytes.fromhex(  # assembled from probe.s beside this file
     "ffff00000092cf001700987c"
 )
 _MESSAGE: Final = b"casemate\n"
-_ENDED: Final = 0x10 * 2 + 1
+ENDED: Final = 0x10 * 2 + 1
 """QEMU's status when the sector has ended it through isa-debug-exit."""
 _DEVICE: Final = Path("/dev/kvm")
 
@@ -104,15 +104,20 @@ async def _fault(accelerator: Accelerator) -> str | None:
     """Boot the sector; give what went wrong, or None."""
     with tempfile.TemporaryDirectory(prefix="casemate-probe-") as folder:
         disk = Path(folder) / "sector"
-        disk.write_bytes(_SECTOR.ljust(510, b"\0") + b"\x55\xaa")
+        disk.write_bytes(sector())
         try:
             done = await run_async(arguments(accelerator, disk), timeout=SECONDS, check=False)
         except HostError as error:
             return f"it hangs ({error.got})"
-    if done.status == _ENDED and _MESSAGE in done.stdout:
+    if done.status == ENDED and _MESSAGE in done.stdout:
         return None
     said = done.stderr.decode(errors="replace").strip().splitlines()
     return quote(said[0] if said else f"status {done.status}")
+
+
+def sector() -> bytes:
+    """The boot sector, 512 bytes."""
+    return _SECTOR.ljust(510, b"\0") + b"\x55\xaa"
 
 
 def arguments(accelerator: Accelerator, disk: Path) -> list[str]:

@@ -12,7 +12,7 @@ from casemate.errors import HostError
 from casemate.peerpods.image import VmImage
 from casemate.wire import userdata
 
-_ROOM: Final = 256 << 20
+ROOM: Final = 256 << 20
 """Bytes that must be free where VMs live, beyond what is written at once: scratch space grows."""
 
 
@@ -27,9 +27,16 @@ class VmFiles(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def make(
-    folder: Path, image: VmImage, user_data: Mapping[str, bytes], *, scratch_mib: int
+    folder: Path,
+    image: VmImage,
+    user_data: Mapping[str, bytes],
+    *,
+    scratch_mib: int,
+    room: int = ROOM,
 ) -> VmFiles:
     """Make the files of a VM. Scratch space is sparse: it costs what the guest writes.
+
+    ``room`` is how many bytes must be free.
 
     Raises:
         InputError: user data that does not fit.
@@ -46,14 +53,14 @@ def make(
     _verify_present(image)
     try:
         folder.mkdir(mode=0o700, parents=True)
-        _verify_room(folder)
+        _verify_room(folder, room)
         files.tpm.mkdir(mode=0o700)
         shutil.copyfile(image.firmware_variables, files.firmware_variables)
         files.user_data.write_bytes(disk)
         with files.scratch.open("wb") as scratch:
             os.truncate(scratch.fileno(), scratch_mib << 20)
     except OSError as error:
-        remove(folder)
+        remove(folder)  # a file in the way stays: it is not ours
         raise HostError(
             str(folder),
             got=error.strerror or error,
@@ -71,14 +78,14 @@ def remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _verify_room(folder: Path) -> None:
+def _verify_room(folder: Path, room: int) -> None:
     found = os.statvfs(folder)
     free = found.f_bavail * found.f_frsize
-    if free < _ROOM:
+    if free < room:
         raise HostError(
             str(folder),
             got=f"{free >> 20} MiB free",
-            want=f"at least {_ROOM >> 20} MiB for a VM's disks",
+            want=f"at least {room >> 20} MiB for a VM's disks",
             remedy="Free some space, or give another folder with --state.",
         )
 
