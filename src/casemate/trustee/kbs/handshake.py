@@ -92,7 +92,7 @@ class Handshake:
             raise
         self._sessions.attested(session, token)
         self._measures.attested.labels(tee).inc()
-        audit.record("attest", outcome="token issued", peer=ask.peer, tee=tee, session=session.id)
+        audit.record("attest", outcome="token issued", peer=ask.peer, tee=tee)
         return token
 
     def _require_session(self, name: str) -> Authed | Attested:

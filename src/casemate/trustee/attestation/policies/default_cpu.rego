@@ -29,14 +29,14 @@ extensions := array.concat(identifiers, [{
 
 among(value, name) if value in query_reference_value(name)
 
-# ---- sample: no hardware at all ----
+# ---- sample: no hardware at all, hence never better than 32, whatever the reference values say ----
 
 executables := 3 if {
 	input.sample
 	among(input.sample.launch_digest, "launch_digest")
 }
 
-hardware := 2 if {
+hardware := 32 if {
 	input.sample
 	among(input.sample.svn, "svn")
 	input.sample.platform_version.major == query_reference_value("major_version")
@@ -62,14 +62,13 @@ reasons contains {
 }
 
 reasons contains {
-	"claim": "svn",
-	"got": sprintf("sample evidence, svn %v", [input.sample.svn]),
-	"expected": "evidence of real hardware, or reference values svn and minimum_minor_version",
+	"claim": "hardware",
+	"got": "sample evidence, which proves nothing",
+	"expected": "evidence of real hardware",
 	"rule": "default_cpu: hardware",
-	"remedy": "The sample TEE proves nothing. Use a real one.",
+	"remedy": "Use a real TEE.",
 } if {
 	input.sample
-	hardware != 2
 }
 
 # ---- tpm: a certified virtual TPM. Who runs the host runs it too, hence never better than 32 ----
@@ -79,11 +78,12 @@ hardware := 32 if {
 	input.tpm.ak_certified == true
 }
 
-# 0 firmware, 4 the UKI and the kernel in it, 9 command line and initrd, 11 the UKI's sections
-tpm_executables := ["pcr00", "pcr04", "pcr09", "pcr11"]
+# 0 firmware, 2 option ROMs (code a host can hand in with a device), 4 the UKI and the kernel in it,
+# 9 command line and initrd, 11 the UKI's sections
+tpm_executables := ["pcr00", "pcr02", "pcr04", "pcr09", "pcr11"]
 
-# 5 how the firmware handed over, 7 Secure Boot
-tpm_configuration := ["pcr05", "pcr07"]
+# 1 boot options, 3 and 6 nothing but separators, 5 how the firmware handed over, 7 Secure Boot
+tpm_configuration := ["pcr01", "pcr03", "pcr05", "pcr06", "pcr07"]
 
 executables := 3 if {
 	input.tpm
@@ -110,8 +110,12 @@ tpm_rule(register) := "default_cpu: configuration" if register in tpm_configurat
 
 tpm_meaning := {
 	"pcr00": "The firmware is not the expected one.",
+	"pcr01": "The firmware's boot options are not the expected ones.",
+	"pcr02": "Code came in with a device: an option ROM.",
+	"pcr03": "A device's firmware brought configuration along.",
 	"pcr04": "The boot image or its kernel is not the expected one.",
 	"pcr05": "The firmware did not hand over as expected.",
+	"pcr06": "The platform measured something of its own.",
 	"pcr07": "Secure Boot is not set as expected.",
 	"pcr09": "The kernel's command line (with the root file system's hash) or the initrd differs.",
 	"pcr11": "A section of the boot image (kernel, initrd, command line) differs.",
