@@ -60,6 +60,29 @@ async def test_connection_is_kept_for_the_next_request() -> None:
     assert seen == 1
 
 
+async def test_answer_without_body_keeps_the_connection_though_nobody_read_it() -> None:
+    seen = 0
+    empty = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal seen
+        seen += 1
+        await raw(empty, OK)(reader, writer)
+
+    async with server(answer) as url, HttpClient(timeout=5) as client:
+        async with client.stream("POST", url) as reply:
+            assert reply.status == 202
+        await client.request("GET", url)
+    assert seen == 1
+
+
+async def test_body_nobody_read_closes_the_connection() -> None:
+    async with server(raw(OK)) as url, HttpClient(timeout=5) as client:
+        async with client.stream("GET", url):
+            pass
+        assert (await client.request("GET", url)).body == b"hi"
+
+
 async def test_stale_connection_is_replaced() -> None:
     async with server(raw(OK)) as url, HttpClient(timeout=5) as client:
         await client.request("GET", url)
@@ -83,9 +106,12 @@ async def test_body_streams_up_and_down() -> None:
         yield b"one"
         yield b"two"
 
-    async with server(answer) as url, HttpClient(timeout=5) as client:
-        async with client.stream("PUT", url, body=body()) as reply:
-            assert await reply.read() == b"abcd" * 3
+    async with (
+        server(answer) as url,
+        HttpClient(timeout=5) as client,
+        client.stream("PUT", url, body=body()) as reply,
+    ):
+        assert await reply.read() == b"abcd" * 3
 
 
 async def test_body_over_the_limit_is_refused() -> None:
@@ -95,10 +121,10 @@ async def test_body_over_the_limit_is_refused() -> None:
 
 
 async def test_short_body_is_a_peer_error() -> None:
-    async with server(raw(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi")) as url:
-        async with HttpClient(timeout=5) as client:
-            with pytest.raises(PeerError):
-                await client.request("GET", url)
+    short = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi"
+    async with server(raw(short)) as url, HttpClient(timeout=5) as client:
+        with pytest.raises(PeerError):
+            await client.request("GET", url)
 
 
 async def test_silence_is_a_peer_error() -> None:

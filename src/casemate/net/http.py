@@ -8,7 +8,7 @@ certificate that does not prove the host is a VerificationError.
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from time import monotonic
 from types import TracebackType
@@ -253,6 +253,9 @@ class _Connection:
 
     def reset(self) -> bool:
         """Make ready for another exchange; False when this connection cannot have one."""
+        with suppress(h11.RemoteProtocolError):
+            if self._http.their_state is h11.SEND_BODY:
+                self._http.next_event()  # the end of a body that is empty needs no more bytes
         if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
             return False
         self._http.start_next_cycle()
