@@ -1,0 +1,59 @@
+"""The initrd in a real machine: what it says when the disk or the command line is not its own."""
+
+from pathlib import Path
+
+import pytest
+
+from casemate.linux import process
+from casemate.podvm import build
+from casemate.podvm.image import PodVmImage
+from casemate.podvm.recipe import Recipe, Variant
+from casemate.wire import console
+from casemate.wire.console import ConsoleEvent, EventKind
+
+pytestmark = [pytest.mark.vm, pytest.mark.xdist_group("vm")]
+
+SUPERBLOCK = 1024 + 100
+"""A byte of the disk that every boot reads."""
+
+
+@pytest.fixture(scope="module")
+def bare() -> PodVmImage:
+    return build.build(Recipe(variant=Variant.BARE))
+
+
+def boot(bare: PodVmImage, disk: Path, *more: str) -> list[ConsoleEvent]:
+    """Boot without a TPM (this is not about measurements); give what the guest said."""
+    done = process.run(
+        ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+         "-machine", "q35,smm=off,vmport=off,graphics=off", "-accel", "tcg", "-cpu", "max",
+         "-m", "512", "-serial", "stdio", "-kernel", bare.uki,
+         "-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={bare.firmware_code}",
+         "-drive", f"if=none,id=root,format=raw,readonly=on,file={disk}",
+         "-device", "virtio-blk-pci,drive=root,serial=root", *more],
+        timeout=120,
+    )  # fmt: skip
+    events = (console.parse(line) for line in done.stdout.splitlines())
+    return [event for event in events if event is not None]
+
+
+def test_image_boots_to_its_root(bare: PodVmImage) -> None:
+    assert [event.kind for event in boot(bare, bare.root)] == [EventKind.READY]
+
+
+def test_flipped_bit_of_the_root_is_refused(bare: PodVmImage, tmp_path: Path) -> None:
+    data = bytearray(bare.root.read_bytes())
+    data[SUPERBLOCK] ^= 1
+    (tmp_path / "disk").write_bytes(data)
+    (event,) = boot(bare, tmp_path / "disk")
+    assert event.kind is EventKind.REFUSED
+    assert event.refusal is not None
+    assert event.refusal.got == "dm-verity: root hash mismatch"
+    assert event.refusal.expected == bare.root_hash.hex()
+
+
+def test_verity_switched_off_from_outside_is_refused(bare: PodVmImage) -> None:
+    (event,) = boot(bare, bare.root, "-append", "console=ttyS0 quiet root=/dev/vda")
+    assert event.kind is EventKind.REFUSED
+    assert event.refusal is not None
+    assert "without a verity parameter" in event.refusal.got

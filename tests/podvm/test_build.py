@@ -1,0 +1,187 @@
+"""Real builds. Debian's packages and wheels come from the cache all builds share, or the net."""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from casemate.errors import HostError, InputError
+from casemate.linux import lock, process
+from casemate.podvm import build, image
+from casemate.podvm.image import PodVmImage
+from casemate.podvm.recipe import Recipe, Variant
+
+pytestmark = pytest.mark.xdist_group("podvm")
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache of our own for images, that shares what was fetched with everyone."""
+    folder = tmp_path_factory.mktemp("cache")
+    shared = build.default_cache()
+    for name in ("packages", "wheels"):
+        (shared / name).mkdir(parents=True, exist_ok=True)
+        (folder / name).symlink_to(shared / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def built(cache: Path) -> PodVmImage:
+    return build.build(Recipe(), cache=cache)
+
+
+@pytest.fixture(scope="module")
+def root(built: PodVmImage, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The root file system, unpacked from the disk again."""
+    folder = tmp_path_factory.mktemp("unpacked")
+    process.run(["fsck.erofs", f"--extract={folder}/root", built.root], timeout=120)
+    return folder / "root"
+
+
+def test_two_builds_are_bit_for_bit_the_same(built: PodVmImage, cache: Path) -> None:
+    again = build.build(Recipe(), cache=cache, again=True)
+    assert again.manifest == built.manifest
+    assert again.measurements == built.measurements
+
+
+def test_image_of_the_same_inputs_is_not_built_again(built: PodVmImage, cache: Path) -> None:
+    before = built.root.stat().st_mtime_ns
+    assert build.build(Recipe(), cache=cache).root.stat().st_mtime_ns == before
+    assert build.cached(Recipe(), cache) is not None
+
+
+def test_root_hash_holds_for_the_disk_and_for_no_other(built: PodVmImage, tmp_path: Path) -> None:
+    def verify(disk: Path) -> int:
+        blocks = int(_argument(built, "casemate.blocks"))
+        return process.run(
+            ["veritysetup", "verify", "--no-superblock", "--hash=sha256",
+             f"--salt={_argument(built, 'casemate.salt')}", f"--data-blocks={blocks}",
+             f"--hash-offset={blocks * 4096}", disk, disk, built.root_hash.hex()],
+            timeout=120, check=False,
+        ).status  # fmt: skip
+
+    data = bytearray(built.root.read_bytes())
+    (tmp_path / "disk").write_bytes(data)
+    assert verify(tmp_path / "disk") == 0
+    data[len(data) // 2] ^= 1
+    (tmp_path / "disk").write_bytes(data)
+    assert verify(tmp_path / "disk") != 0
+
+
+def test_root_hash_stands_in_the_measured_command_line(built: PodVmImage) -> None:
+    assert f"casemate.verity={built.root_hash.hex()}".encode() in built.uki.read_bytes()
+
+
+def test_image_is_small(built: PodVmImage) -> None:
+    assert built.root.stat().st_size < 90 << 20
+    assert built.uki.stat().st_size < 20 << 20
+
+
+def test_nothing_to_log_in_with(root: Path) -> None:
+    names = {path.name for path in root.rglob("*")}
+    shells = {"sh", "bash", "dash", "busybox", "login", "getty", "agetty", "sshd", "su", "sudo"}
+    assert not names & (shells | {"apt", "dpkg", "perl", "tcc"})
+
+
+def test_nothing_runs_with_more_rights_than_its_caller(root: Path) -> None:
+    modes = [path.lstat().st_mode for path in root.rglob("*") if path.is_file()]
+    assert not any(mode & (stat.S_ISUID | stat.S_ISGID) for mode in modes)
+
+
+def test_no_verifier_and_no_other_party_is_inside(root: Path) -> None:
+    site = root / "usr/lib/casemate/site/casemate"
+    assert (site / "guest/init.pyc").is_file()
+    assert not [path for path in site.rglob("*") if "verifier" in path.name]
+    assert not {path.name for path in site.iterdir()} & {"trustee", "cli", "stack", "podvm"}
+
+
+def test_bill_of_materials_names_what_is_inside(built: PodVmImage) -> None:
+    bill = msgspec.json.decode(built.sbom.read_bytes())
+    names = {package["name"] for package in bill["packages"]}
+    assert {"crun", "libc6", "cryptography", "casemate-guest"} <= names
+
+
+def test_reference_values_hold_what_is_predicted(built: PodVmImage) -> None:
+    values = msgspec.json.decode(built.reference_values.read_bytes())
+    for number in (0, 4, 5, 7, 9, 11):
+        assert built.measurements[number] in values[f"tpm_pcr{number:02}"]
+
+
+def test_variants_are_measured_differently(built: PodVmImage, cache: Path) -> None:
+    bare = build.build(Recipe(variant=Variant.BARE), cache=cache)
+    assert bare.measurements[4] != built.measurements[4]
+    assert bare.measurements[0] == built.measurements[0]
+
+
+def test_killed_build_is_never_used(cache: Path, tmp_path: Path) -> None:
+    for name in ("packages", "wheels"):
+        (tmp_path / name).symlink_to(cache / name)
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from casemate.podvm import build\nfrom casemate.podvm.recipe import Recipe\n"
+        "bare = Recipe(variant='bare')\n"
+        "build.build(bare, cache=Path(sys.argv[1]), progress=lambda t: print(t, flush=True))"
+    )
+    with subprocess.Popen([sys.executable, "-c", script, tmp_path], stdout=subprocess.PIPE) as run:
+        assert run.stdout is not None
+        for line in run.stdout:
+            if b"root disk" in line:
+                run.send_signal(signal.SIGKILL)
+                break
+        run.wait()
+    assert build.cached(Recipe(variant=Variant.BARE), tmp_path) is None
+    assert list(tmp_path.glob(".build-*"))
+    build.build(Recipe(variant=Variant.BARE), cache=tmp_path)
+    assert not list(tmp_path.glob(".build-*"))
+
+
+def test_second_build_waits_for_the_first(cache: Path, tmp_path: Path) -> None:
+    for name in ("packages", "wheels"):
+        (tmp_path / name).symlink_to(cache / name)
+    said: list[str] = []
+    with lock.hold(tmp_path / "lock", purpose="test"):
+        waiting = threading.Thread(
+            target=lambda: build.build(
+                Recipe(variant=Variant.BARE), cache=tmp_path, progress=said.append
+            )
+        )
+        waiting.start()
+        while not said:
+            time.sleep(0.01)
+        assert said[0] == "waiting for another build to end"
+    waiting.join(timeout=60)
+    assert build.cached(Recipe(variant=Variant.BARE), tmp_path) is not None
+
+
+def test_firmware_that_is_missing_names_its_package(cache: Path) -> None:
+    with pytest.raises(HostError, match="apt-get install ovmf"):
+        build.build(Recipe(firmware_code=Path("/nowhere")), cache=cache)
+
+
+def test_requirements_that_are_missing_are_the_callers_mistake(cache: Path) -> None:
+    with pytest.raises(InputError, match="checkout"):
+        build.build(Recipe(requirements=Path("/nowhere")), cache=cache)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
+def test_cache_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(HostError):
+        build.build(Recipe(), cache=tmp_path / "cache")
+
+
+def _argument(made: PodVmImage, name: str) -> str:
+    arguments = dict(word.partition("=")[::2] for word in made.manifest.command_line.split())
+    return arguments[name]
+
+
+def test_manifest_is_written_last(built: PodVmImage) -> None:
+    times = {name: (built.folder / name).stat().st_mtime_ns for name in image.FILES}
+    assert (built.folder / image.MANIFEST).stat().st_mtime_ns >= max(times.values())
