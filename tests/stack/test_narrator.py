@@ -5,7 +5,7 @@ from rich.console import Console
 
 from casemate.errors import Refusal
 from casemate.stack.attacks.attack import AttackResult
-from casemate.stack.demo.narrator import Narrator
+from casemate.stack.demo.narrator import Narrator, Stretch
 
 RESULT = AttackResult(
     name="stale-nonce",
@@ -29,7 +29,12 @@ def told(*, terminal: bool) -> str:
         narrator.attack(RESULT)
     narrator.fact("root hash", "f" * 64)
     narrator.command("casemate up")
-    narrator.timeline([("request", 0.0, 0.1), ("boot", 0.1, 12.0)])
+    narrator.timeline(
+        [
+            Stretch("request", 0.1, ((0.0, 0.1),)),
+            Stretch("release", 3.0, ((0.1, 1.1), (10.0, 12.0))),
+        ]
+    )
     narrator.banner(["Proved here"], good=True)
     return screen.getvalue()
 

@@ -17,12 +17,12 @@ from casemate.guest.attestation import rcar
 from casemate.podvm.image import PodVmImage
 from casemate.runtime import companion
 from casemate.runtime.sandbox import Sandboxes
+from casemate.runtime.tracing import Trace
 from casemate.secret import Secret
 from casemate.stack.attacks.client import HostileClient, fresh_key
 from casemate.stack.command import casemate
 from casemate.stack.folder import Record, StateFolder
 from casemate.stack.owner.desk import Desk
-from casemate.trace import Span, Station
 from casemate.workload.application import ARRIVED, GREETING
 
 _SHOWN_WITHIN: Final = 30.0  # seconds; the container starts before its first line is out
@@ -91,22 +91,9 @@ class Scene:
         """Run the genuine pod."""
         self._pod = await self._run(self.image.folder, self.initdata)
 
-    async def spans(self) -> list[tuple[str, float, float]]:
-        """Give the stations of the pod's road: name, begin and end in seconds from its start."""
-        spans = msgspec.convert((await self._command("trace", self.pod.pod))["spans"], list[Span])
-        first = min(span.start for span in spans)
-        by_station = {
-            station: [span for span in spans if span.station is station] for station in Station
-        }
-        return [
-            (
-                station.value,
-                min(span.start for span in found) - first,
-                max(span.end for span in found) - first,
-            )
-            for station, found in by_station.items()
-            if found
-        ]
+    async def trace(self) -> Trace:
+        """Give the pod's road so far; also once it has ended."""
+        return msgspec.convert(await self._command("trace", self.pod.pod), Trace)
 
     async def stop(self) -> None:
         """End the genuine pod."""

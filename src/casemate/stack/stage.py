@@ -1,6 +1,7 @@
 """Setting the stage: from nothing to a running, attested pod, told step by step."""
 
 import asyncio
+from dataclasses import replace
 from typing import Final
 
 from casemate.errors import HostError
@@ -12,6 +13,7 @@ from casemate.stack.folder import Record, StateFolder
 from casemate.stack.owner.desk import Desk
 from casemate.stack.scene import Scene
 from casemate.stack.up import up
+from casemate.workload.application import ARRIVED
 
 STEPS: Final = 5
 """How many of the narrator's steps setting the stage takes."""
@@ -42,7 +44,7 @@ async def set_stage(folder: StateFolder, narrator: Narrator) -> Scene:
         folder=folder,
         record=record,
         image=image,
-        owner=desk,
+        owner=replace(desk, tell=_say_nothing),
         reference=reference,
         initdata=desk.initdata_file,
         secret=secret,
@@ -51,14 +53,18 @@ async def set_stage(folder: StateFolder, narrator: Narrator) -> Scene:
     return scene
 
 
+def _say_nothing(_command: str) -> None:
+    """Attackers publish images too; their commands are not the reader's."""
+
+
 async def _pod_vm_image(narrator: Narrator) -> PodVmImage:
-    with narrator.step("Pod VM image: measured from firmware to root file system") as step:
+    with narrator.step("Pod VM image, its measurements foretold from files") as step:
         image = await asyncio.to_thread(podvm.build, Recipe(), progress=step)
     uki, root = (file.stat().st_size / 1e6 for file in (image.uki, image.root))
     narrator.fact("size", f"{uki:.1f} MB kernel image, {root:.1f} MB root file system")
     narrator.fact("root hash", image.manifest.root_hash)
     for number in _SHOWN_PCRS:
-        narrator.fact(f"PCR {number}", f"{image.measurements.get(number, '')}, predicted")
+        narrator.fact(f"PCR {number}", image.measurements[number])
     return image
 
 
@@ -83,4 +89,4 @@ async def _pod(scene: Scene, narrator: Narrator) -> None:
             want=f"sha256 {scene.secret_digest}",
             remedy=f"casemate pod logs {scene.pod.pod}",
         )
-    narrator.fact("owner knows", f"secret sha256 {scene.secret_digest}")
+    narrator.fact("expected", f"{ARRIVED}{scene.secret_digest}")

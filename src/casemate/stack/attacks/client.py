@@ -64,7 +64,7 @@ class HostileClient:
         headers = (("authorization", f"Bearer {token}"),)
         answer = await self._http.request("GET", f"{self._url}/resource/{path}", headers)
         if answer.status != 200:
-            raise rcar.refusal(
+            raise rcar.failure(
                 answer.status, answer.body, station=Station.RELEASE, claim=f"resource {path}"
             )
         return answer.body
@@ -72,7 +72,7 @@ class HostileClient:
     async def _post(self, path: str, body: bytes, cookie: Headers, *, claim: str) -> Response:
         answer = await self._http.request("POST", f"{self._url}/{path}", (_JSON, *cookie), body)
         if answer.status != 200:
-            raise rcar.refusal(answer.status, answer.body, station=Station.ATTEST, claim=claim)
+            raise rcar.failure(answer.status, answer.body, station=Station.ATTEST, claim=claim)
         return answer
 
     async def __aenter__(self) -> Self:

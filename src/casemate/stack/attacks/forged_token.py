@@ -25,7 +25,11 @@ async def run(scene: Scene) -> str:
         "submods": {"cpu0": _AFFIRMING},
         "tee-pubkey": msgspec.to_builtins(fresh_key().public),
     }
-    header = {"alg": "ES256", "typ": "JWT", "jwk": msgspec.to_builtins(signer.public.jwk())}
+    header = {
+        "alg": "ES256",
+        "typ": "JWT",
+        "jwk": msgspec.to_builtins(signer.public.jwk(alg="ES256")),
+    }
     signed = b".".join(
         base64url.encode(msgspec.json.encode(part)).encode() for part in (header, claims)
     )

@@ -1,8 +1,10 @@
 """The host looks for the secret in everything it holds: disks, registry, state, logs, processes."""
 
+import asyncio
 import base64
+import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,12 +20,10 @@ _ELSEWHERE: Final = frozenset({"trustee", "owner"})
 async def run(scene: Scene) -> str:
     """Read every byte of every file the host has for its pods; report where the secret shows."""
     needles = [*_forms(scene.secret.reveal()), await scene.owner.marker()]
-    files = size = 0
-    for file in (*_files(scene.folder.root), *_files(scene.image.folder), *_processes()):
-        found, read = _search(file, needles)
-        if found:
-            return f"found in {file}"
-        files, size = files + 1, size + read
+    places = (scene.folder.root, scene.image.folder)
+    found, files, size = await asyncio.to_thread(_search_all, places, needles)
+    if found is not None:
+        return f"found in {found}"
     raise VerificationError(
         Refusal(
             step="serve",
@@ -34,6 +34,17 @@ async def run(scene: Scene) -> str:
             remedy="The pod VM's memory was not searched: only hardware can close that.",
         )
     )
+
+
+def _search_all(places: Sequence[Path], needles: list[bytes]) -> tuple[Path | None, int, int]:
+    """Search everything; give where a needle was found, and how much was read."""
+    files = size = 0
+    for file in (*(file for place in places for file in _files(place)), *_processes()):
+        found, read = _search(file, needles)
+        files, size = files + 1, size + read
+        if found:
+            return file, files, size
+    return None, files, size
 
 
 def _forms(secret: bytes) -> list[bytes]:
@@ -64,7 +75,7 @@ def _search(file: Path, needles: list[bytes]) -> tuple[bool, int]:
         if not file.is_file():
             return False, 0
         with file.open("rb") as reading:
-            while chunk := reading.read(_CHUNK):
+            for chunk in _data(reading.fileno()):
                 size += len(chunk)
                 held = held[-overlap:] + chunk
                 if any(needle in held for needle in needles):
@@ -72,6 +83,28 @@ def _search(file: Path, needles: list[bytes]) -> tuple[bool, int]:
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return False, size
     return False, size
+
+
+def _data(descriptor: int) -> Iterator[bytes]:
+    """Yield what a file holds in pieces; the holes of a sparse disk are zeros, and left out."""
+    at = 0
+    while (begin := _next_data(descriptor, at)) is not None:
+        os.lseek(descriptor, begin, os.SEEK_SET)
+        chunk = os.read(descriptor, _CHUNK)
+        if not chunk:
+            return
+        yield chunk
+        at = begin + len(chunk)
+
+
+def _next_data(descriptor: int, at: int) -> int | None:
+    """Give where data begins at or after ``at``; None at the end."""
+    try:
+        return os.lseek(descriptor, at, os.SEEK_DATA)
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            return None
+        return at  # procfs and the like know no holes
 
 
 ATTACK = Attack(

@@ -9,14 +9,14 @@ from casemate.stack.demo.narrator import Narrator
 from casemate.stack.demo.report import Measurements, Report
 
 _PROVED: Final = (
-    "Proved here: the pod ran exactly the measured firmware, kernel, command line, root",
-    "file system and configuration; the Trustee released keys to nothing else; the image",
-    "was encrypted, signed by its owner, and opened inside the pod VM only.",
+    "Proved here: the pod ran exactly the measured firmware, kernel, command line, root file "
+    "system and configuration; the Trustee released keys to nothing else; the image was encrypted, "
+    "signed by its owner, and opened inside the pod VM only."
 )
 _NOT_PROVED: Final = (
-    "Not proved: that this machine cannot look inside. Its TPM is emulated and the VM's",
-    "memory is not encrypted, so whoever rules the host rules the pod. That takes hardware",
-    "(SEV-SNP, TDX); no production policy accepts this TPM. See docs/threat-model.md.",
+    "Not proved: that this machine cannot look inside. Its TPM is emulated and the VM's memory is "
+    "not encrypted, so whoever rules the host rules the pod. That takes hardware (SEV-SNP, TDX); "
+    "no production policy accepts this TPM. See docs/threat-model.md."
 )
 
 
@@ -41,14 +41,12 @@ def close(narrator: Narrator, report: Report, *, keep: bool, state: Path) -> Non
         narrator.banner([f"FAILED: {counted}", *report.failures], good=False)
         return
     measured = f"{len(report.measurements.predicted)} measurements as foretold"
-    lines = [
+    told = [
         f"{counted}; {measured}; {report.seconds:.0f} s with {report.accel}.",
-        "",
-        *_PROVED,
-        "",
-        *_NOT_PROVED,
+        _PROVED,
+        _NOT_PROVED,
     ]
     if keep:
-        lines += ["", f"Still running. Look around: casemate pod ps --state {state}"]
-        lines += [f"Then: casemate down --state {state}"]
-    narrator.banner(lines, good=True)
+        look = f"Still running. Look around: casemate pod ps --state {state}"
+        told.append(f"{look}\nThen: casemate down --state {state}")
+    narrator.banner(told, good=True)

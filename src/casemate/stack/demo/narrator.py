@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, NamedTuple
 
 from rich.console import Console
 from rich.padding import Padding
@@ -15,6 +15,14 @@ from casemate.stack.attacks.attack import AttackResult
 _WIDEST: Final = 100
 _NARROWEST: Final = 80
 _INDENT: Final = 5
+
+
+class Stretch(NamedTuple):
+    """A station of the road: its seconds in all, and when it was on (seconds from the start)."""
+
+    station: str
+    seconds: float
+    spans: tuple[tuple[float, float], ...]
 
 
 class Narrator:
@@ -32,10 +40,11 @@ class Narrator:
         self._console.print()
 
     @contextmanager
-    def step(self, title: str) -> Iterator[Callable[[str], None]]:
+    def step(self, title: str, *, quiet: bool = False) -> Iterator[Callable[[str], None]]:
         """Tell a step while it runs; the callable names what is done now.
 
-        On a terminal a line spins; elsewhere nothing moves and each step is told when it begins.
+        On a terminal a line spins; elsewhere nothing moves, and what is done now is a line of its
+        own unless ``quiet``.
         """
         self._number += 1
         begin = time.monotonic()
@@ -45,8 +54,11 @@ class Narrator:
                 yield lambda text: status.update(f"{head}: {text}")
         else:
             self._console.print(f"{head} …")
-            yield lambda text: self._console.print(f"     … {text}", style="dim")
+            yield (lambda _: None) if quiet else self._now
         self._told(head, time.monotonic() - begin)
+
+    def _now(self, text: str) -> None:
+        self._console.print(f"     … {text}", style="dim")
 
     def fact(self, name: str, value: str) -> None:
         """Tell one thing that the step found."""
@@ -73,26 +85,30 @@ class Narrator:
             reason.add_row(name, Text(text))
         self._console.print(Padding(reason, (0, 0, 0, _INDENT)))
 
-    def timeline(self, spans: Sequence[tuple[str, float, float]]) -> None:
-        """Draw the stations of the road as bars: name, first second, last second."""
-        end = max((last for _, _, last in spans), default=1.0) or 1.0
+    def timeline(self, road: Sequence[Stretch]) -> None:
+        """Draw the road to ``start`` as bars; what comes after may last for days."""
+        to_start = [s for s in road if s.station not in {"serve", "stop"}]
+        end = max((last for s in to_start for _, last in s.spans), default=1.0) or 1.0
         room = self._console.width - 30
-        for name, first, last in spans:
-            left = round(first / end * room)
-            bar = max(1, round((last - first) / end * room))
-            line = Text.assemble(
-                (f"     {name:<9}", "bold"),
-                f"{last - first:6.2f} s ",
-                " " * left,
-                ("━" * bar, "cyan"),
+        for stretch in to_start:
+            bar = Text(" " * (room + 1))
+            for first, last in stretch.spans:
+                left, right = round(first / end * room), round(last / end * room)
+                bar = (
+                    bar[:left]
+                    + Text("━" * max(1, right - left), "cyan")
+                    + bar[max(right, left + 1) :]
+                )
+            head = Text.assemble(
+                (f"     {stretch.station:<9}", "bold"), f"{stretch.seconds:6.2f} s "
             )
-            self._console.print(line, no_wrap=True, overflow="crop")
+            self._console.print(head + bar, no_wrap=True, overflow="crop")
 
-    def banner(self, lines: Sequence[str], *, good: bool) -> None:
+    def banner(self, paragraphs: Sequence[str], *, good: bool) -> None:
         """Close with what was proved and what was not."""
         from rich.panel import Panel
 
-        text = "\n".join(lines)
+        text = "\n\n".join(paragraphs)
         self._console.print()
         self._console.print(Panel(text, border_style="green" if good else "red"))
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from casemate.runtime.tracing import Trace
 from casemate.stack import stage
 from casemate.stack.accelerator import accelerator
 from casemate.stack.attacks import table
 from casemate.stack.attacks.attack import Attack, AttackResult, judge
 from casemate.stack.demo import banner
 from casemate.stack.demo.measured import measurements
-from casemate.stack.demo.narrator import Narrator
+from casemate.stack.demo.narrator import Narrator, Stretch
 from casemate.stack.demo.report import ImageFacts, Report
 from casemate.stack.down import down
 from casemate.stack.folder import StateFolder
@@ -82,14 +83,14 @@ async def _prove(scene: Scene, narrator: Narrator, showing: Showing) -> Report:
         image = await _image(scene)
         if not showing.keep:
             await scene.stop()
-        spans = await scene.spans()
-    narrator.timeline(spans)
+        trace = await scene.trace()
+    narrator.timeline(_road(trace))
     failures = banner.failures(results, seen)
     return Report(
         ok=not failures,
         seconds=round(seconds, 2),
         accel=await accelerator(),
-        spans={name: round(last - first, 3) for name, first, last in spans},
+        spans=trace.totals,
         attacks=tuple(results),
         measurements=seen,
         image=image,
@@ -111,7 +112,7 @@ async def _attack(
             done[attack.name] = await judge(attack, scene)
             narrator.attack(done[attack.name])
 
-    with narrator.step(f"Attacks: {len(attacks)}, each for real") as step:
+    with narrator.step(f"Attacks: {len(attacks)}, each for real", quiet=True) as step:
         for attack in (a for a in attacks if not a.boots):
             step(attack.title)
             await one(attack)
@@ -121,6 +122,19 @@ async def _attack(
             for attack in booting:
                 group.create_task(one(attack))
     return [done[attack.name] for attack in attacks]
+
+
+def _road(trace: Trace) -> list[Stretch]:
+    """Order a trace by station, with times from its first moment."""
+    first = min(span.start for span in trace.spans)
+    return [
+        Stretch(
+            station,
+            seconds,
+            tuple((s.start - first, s.end - first) for s in trace.spans if s.station == station),
+        )
+        for station, seconds in trace.totals.items()
+    ]
 
 
 async def _image(scene: Scene) -> ImageFacts:
