@@ -18,7 +18,7 @@ _LONGEST_TEXT: Final = 60  # characters of an event's text in a table
 
 @click.group("evidence")
 def command() -> None:
-    """Look at evidence: show, verify, event log.
+    """Look at evidence: show, verify, explain, event log.
 
     \b
     Example:
@@ -140,6 +140,47 @@ def replay(file: Path, *, as_json: bool) -> None:
         output.print_json({"algorithm": ALGORITHM_NAMES.get(bank, str(bank)), "registers": named})
         return
     output.print_table(("register", "value"), [(i, v.hex()) for i, v in registers.items()])
+
+
+@command.command("explain")
+@_file
+@click.option(
+    "--image",
+    "folder",
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Pod VM image that should have been booted.",
+)
+@click.option("--vcpus", default=2, show_default=True, help="The machine's CPUs.")
+@click.option("--memory", default=1024, show_default=True, help="The machine's memory, in MiB.")
+@output.json_option
+def explain(file: Path, *, folder: Path, vcpus: int, memory: int, as_json: bool) -> int:
+    """Say which measured event is not what the image predicts; exit 1 when one is not.
+
+    \b
+    Example:
+      casemate evidence explain evidence.json --image ./image
+    """
+    from casemate.podvm import image
+    from casemate.tee.vtpm.explanation import explain as explain_events
+    from casemate.tee.vtpm.launch import Launch, MachineFacts
+
+    made = image.load(folder)
+    launch = Launch.of(
+        made.firmware_code.read_bytes(), made.firmware_vars.read_bytes(), made.uki.read_bytes()
+    )
+    machine = MachineFacts(vcpus=vcpus, memory_mib=memory)
+    differences = explain_events(launch.events(machine), _log(_read(file)))
+    if as_json:
+        output.print_json({"ok": not differences, "differences": [str(d) for d in differences]})
+    elif differences:
+        output.print_table(
+            ("register", "predicted", "seen"),
+            [(d.register, d.predicted or "nothing", d.seen or "nothing") for d in differences],
+        )
+    else:
+        output.say("Every event is the one predicted.")
+    return 1 if differences else 0
 
 
 def _read(file: Path) -> bytes:

@@ -1,6 +1,6 @@
 """Evidence between its two ends: what a verifier is told to expect, and what it gives back.
 
-Bytes on the wire are JSON, one object per TEE (docs/attestation.md). Only a verifier makes a
+Bytes on the wire are JSON, one object per TEE (docs/measurements.md). Only a verifier makes a
 ``VerifiedEvidence``; nothing else in the tree may build one from foreign bytes.
 """
 

@@ -121,4 +121,4 @@ def _low_memory(machine: MachineFacts) -> int:
 
 
 def _error(got: str, want: str) -> InputError:
-    return InputError("launch prediction", got=got, want=want, spec="docs/attestation.md")
+    return InputError("launch prediction", got=got, want=want, spec="docs/measurements.md")
