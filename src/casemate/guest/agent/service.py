@@ -1,6 +1,5 @@
 """grpc.AgentService and grpc.Health: requests read, put to the policy, done (runtime.md §5)."""
 
-import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable
@@ -199,7 +198,7 @@ class Agent:
         return agent_pb2.OOMEvent(container_id=await self._sandbox.oom.get())
 
     async def _set_policy(self, request: agent_pb2.SetPolicyRequest) -> Message:
-        self._policy = await asyncio.to_thread(AgentPolicy, request.policy, name="SetPolicy")
+        self._policy = AgentPolicy(request.policy, name="SetPolicy")
         return _EMPTY
 
     async def _diagnostics(self, request: agent_pb2.GetDiagnosticDataRequest) -> Message:
