@@ -72,7 +72,7 @@ def _resigned(token: str, header: dict[str, Any], signature: bytes | None = None
 
 
 def _header(token: str) -> dict[str, Any]:
-    header: dict[str, Any] = json.loads(base64url.decode(token.split(".")[0]))
+    header: dict[str, Any] = json.loads(base64url.decode(token.split(".", maxsplit=1)[0]))
     return header
 
 

@@ -100,7 +100,7 @@ def _broker(
 ) -> Broker:
     measures = Measures(metrics.registry())
     reference_values = ReferenceValues(storage, clock=clock)
-    policies = AttestationPolicies(storage, reference_values)
+    policies = AttestationPolicies(storage, reference_values, clock=clock)
     resource_policy = ResourcePolicy(storage, initial=_initial_policy(values))
     sessions = Sessions(
         storage, lifetime=values["sessions.lifetime"], most=values["sessions.most"], clock=clock

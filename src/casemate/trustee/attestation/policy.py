@@ -1,8 +1,8 @@
 """Attestation policies: Rego over evidence and reference values gives a trust vector (§12)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import resources
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -41,13 +41,27 @@ class _Extension(msgspec.Struct, frozen=True):
     value: Any
 
 
+class _Compiled(NamedTuple):
+    """A policy over the reference values of one revision, until one of them expires."""
+
+    policy: Policy
+    revision: int
+    until: float
+
+    def holds(self, revision: int, now: float) -> bool:
+        return self.revision == revision and now < self.until
+
+
 class AttestationPolicies:
     """Policies by id and class (``default_cpu``); compiled once for each text and revision."""
 
-    def __init__(self, storage: Storage, reference_values: ReferenceValues) -> None:
+    def __init__(
+        self, storage: Storage, reference_values: ReferenceValues, *, clock: Callable[[], float]
+    ) -> None:
         self._storage = storage
         self._values = reference_values
-        self._compiled: dict[str, tuple[int, Policy]] = {}
+        self._clock = clock
+        self._compiled: dict[str, _Compiled] = {}
         for name in _SHIPPED:
             storage.put_if_absent(ATTESTATION_POLICIES, _key(name), shipped(name).encode())
 
@@ -85,16 +99,17 @@ class AttestationPolicies:
         )
 
     def _current(self, name: str) -> Policy:
-        revision, policy = self._compiled.get(name, (-1, None))
-        if policy is not None and revision == self._values.revision:
-            return policy
+        compiled = self._compiled.get(name)
+        if compiled is not None and compiled.holds(self._values.revision, self._clock()):
+            return compiled.policy
         text = self.get(name)
         if text is None:
             raise InputError(
                 "attestation policy", got=name, want=f"one of {', '.join(self.names())}"
             )
         policy = self._compile(name, text)
-        self._compiled[name] = (self._values.revision, policy)
+        until = self._values.good_until()
+        self._compiled[name] = _Compiled(policy, self._values.revision, until)
         return policy
 
     def _compile(self, name: str, text: str) -> Policy:

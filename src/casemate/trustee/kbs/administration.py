@@ -5,7 +5,7 @@ use methods and paths that upstream answers with 404.
 """
 
 import binascii
-from base64 import urlsafe_b64decode
+from base64 import b64decode
 from typing import TypeVar
 
 import msgspec
@@ -197,6 +197,7 @@ def _decode(body: bytes, kind: type[_T]) -> _T:
 def _policy_text(encoded: str) -> str:
     try:
         text = encoded.rstrip("=")
-        return urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
+        padded = text + "=" * (-len(text) % 4)
+        return b64decode(padded, altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError) as error:
         raise InputError("policy", got=error, want="base64url of UTF-8 Rego") from error

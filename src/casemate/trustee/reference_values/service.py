@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
@@ -74,10 +75,23 @@ class ReferenceValues:
         values = {name: self._current(text) for name, text in found}
         return {name: value for name, value in values.items() if value is not None}
 
+    def good_until(self) -> float:
+        """Give the time (seconds since the epoch) at which ``all`` gives less by itself."""
+        now = self._clock()
+        ends = [_end(_record(text)) for _, text in self._storage.items(REFERENCE_VALUES)]
+        return min((end for end in ends if end > now), default=math.inf)
+
     def _current(self, text: bytes) -> Any:
-        record = msgspec.json.decode(text, type=Record)
-        ends = datetime.strptime(record.expiration, _TIME).replace(tzinfo=UTC)
-        return record.value if ends.timestamp() > self._clock() else None
+        record = _record(text)
+        return record.value if _end(record) > self._clock() else None
+
+
+def _record(text: bytes) -> Record:
+    return msgspec.json.decode(text, type=Record)
+
+
+def _end(record: Record) -> float:
+    return datetime.strptime(record.expiration, _TIME).replace(tzinfo=UTC).timestamp()
 
 
 def _decode(message: bytes) -> Message:
