@@ -21,12 +21,11 @@ from casemate.tee.vtpm.launch import (
     MachineFacts,
     PredictedEvent,
     predict,
-    predict_events,
-    predict_init_data,
     registers,
 )
 from casemate.tee.vtpm.platform_info import measured_pei_volume
 from casemate.tee.vtpm.portable_executable import PortableExecutable
+from casemate.tee.vtpm.report import init_data_register
 from casemate.tee.vtpm.uki_facts import UkiFacts
 from casemate.wire.eventlog import EventLog, LoggedEvent
 from casemate.wire.tpm import ALG_SHA256
@@ -132,7 +131,8 @@ def test_boot_aggregate_is_that_of_a_real_boot() -> None:
 
 
 def events(uki: bytes) -> tuple[PredictedEvent, ...]:
-    return predict_events(firmware("OVMF_CODE.fd"), firmware("OVMF_VARS.fd"), uki, MACHINE)
+    launch = Launch.of(firmware("OVMF_CODE.fd"), firmware("OVMF_VARS.fd"), uki)
+    return launch.events(MACHINE)
 
 
 def test_another_command_line_changes_only_what_holds_it() -> None:
@@ -180,14 +180,14 @@ def test_event_nobody_predicted_is_named() -> None:
 
 def test_initdata_register_is_predicted() -> None:
     digest = bytes.fromhex("8505e4e25e50a27c5dc8147af88efbece627fbea55291911eff832d9ee127781")
-    assert predict_init_data(Digest(Algorithm.SHA256, digest)).hex() == (
+    assert init_data_register(Digest(Algorithm.SHA256, digest)).hex() == (
         "bddaccb9c52249e97a31baea61b7d91be8221a16e703d92148d04fb8e9c1dfdd"
     )
 
 
 def test_initdata_of_another_hash_is_the_callers_mistake() -> None:
     with pytest.raises(InputError):
-        predict_init_data(Digest.of(b"", Algorithm.SHA384))
+        init_data_register(Digest.of(b"", Algorithm.SHA384))
 
 
 def test_store_with_secure_boot_keys_is_not_predicted() -> None:

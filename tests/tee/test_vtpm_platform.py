@@ -7,15 +7,16 @@ import pytest
 from casemate.crypto.digest import sha256
 from casemate.crypto.x509 import CertificateAuthority
 from casemate.errors import HostError, InputError, VerificationError
-from casemate.linux.swtpm import arguments, emulated_tpm
+from casemate.linux.swtpm import emulated_tpm
 from casemate.tee.evidence import Anchors, Expectation
 from casemate.tee.verifiers import verify
 from casemate.tee.vtpm.attester import TpmAttester
 from casemate.tee.vtpm.platform import manufacture
 from casemate.tee.vtpm.report import AK_CERTIFICATE_INDEX, AK_HANDLE
 from casemate.tee.vtpm.tpm import Tpm
+from casemate.wire import tpm_command as commands
 from casemate.wire.eventlog import EventLog
-from casemate.wire.tpm import ALG_SHA256
+from casemate.wire.tpm import ALG_SHA256, RsaPublic
 from tests.sim.swtpm import booted, manufactured, require_swtpm
 
 AUTHORITY = CertificateAuthority.create("platform")
@@ -93,5 +94,18 @@ def test_manufacture_happens_once(state: Path) -> None:
 
 
 def test_relative_state_path_is_refused() -> None:
-    with pytest.raises(InputError):
-        arguments(Path("tpm"), Path("/run/tpm.sock"))
+    with pytest.raises(InputError), emulated_tpm(Path("tpm")):
+        pass
+
+
+def test_tpm_nobody_certified_still_quotes_and_is_refused(tmp_path: Path) -> None:
+    require_swtpm()
+    with emulated_tpm(tmp_path) as transport:
+        tpm = Tpm(transport)
+        tpm.start()
+        made = tpm.run(commands.create_primary(commands.RH_ENDORSEMENT, RsaPublic()))
+        attester = TpmAttester(transport, event_log=EMPTY_LOG, ak_handle=made.handle)
+        evidence = attester.evidence(b"nonce")
+    with pytest.raises(VerificationError) as caught:
+        verify("tpm", evidence, Expectation(report_data=b"nonce"), anchors=ANCHORS, now=NOW)
+    assert caught.value.refusal.step == "tpm.2 certificate"

@@ -1,4 +1,4 @@
-"""The TPM emulator as a program: how it is started, and a short-lived one in our hands."""
+"""The TPM emulator as a program in our hands, for as long as a block lasts."""
 
 import socket
 import subprocess
@@ -14,31 +14,21 @@ from casemate.linux.tpm import EmulatedTpm
 _GRACE: Final = 5.0  # seconds for swtpm to end once its channels are closed
 
 
-def arguments(state: Path, control: Path) -> list[str]:
-    """Give the command line of an swtpm that QEMU or ``EmulatedTpm.connect`` drives.
-
-    It ends when its control channel closes. ``state`` is this machine's own folder.
-
-    Raises:
-        InputError: a path is not absolute (swtpm would take it against its own folder).
-    """
-    return _start(state, f"type=unixio,path={_absolute(control)}")
-
-
 @contextmanager
 def emulated_tpm(state: Path) -> Iterator[EmulatedTpm]:
-    """Run an swtpm on ``state`` (absolute, exists) and end it with the block.
+    """Run an swtpm on ``state`` (its own folder, which exists) and end it with the block.
 
     Its channel is a socket pair: nothing in the file system, nothing left when we are killed.
 
     Raises:
+        InputError: the path is not absolute (swtpm would take it against its own folder).
         HostError: swtpm is not installed or does not answer.
     """
+    words = _words(_absolute(state))
     ours, theirs = socket.socketpair()
     with theirs:
-        words = _start(state, f"type=unixio,clientfd={theirs.fileno()}")
         process = subprocess.Popen(
-            [str(find(words[0])), *words[1:]],
+            [*words, "--ctrl", f"type=unixio,clientfd={theirs.fileno()}"],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -53,9 +43,9 @@ def emulated_tpm(state: Path) -> Iterator[EmulatedTpm]:
         _end(process)
 
 
-def _start(state: Path, control: str) -> list[str]:
-    where = f"dir={_absolute(state)},mode=0600"
-    return ["swtpm", "socket", "--tpm2", "--tpmstate", where, "--ctrl", control, "--terminate"]
+def _words(state: Path) -> list[str]:
+    where = f"dir={state},mode=0600"
+    return [str(find("swtpm")), "socket", "--tpm2", "--tpmstate", where, "--terminate"]
 
 
 def _absolute(path: Path) -> Path:

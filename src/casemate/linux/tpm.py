@@ -75,31 +75,19 @@ class EmulatedTpm:
         self._control.settimeout(_TIMEOUT)
         self._data, theirs = socket.socketpair()
         self._data.settimeout(_TIMEOUT)
-        with theirs:
-            self._command(
-                "data channel",
-                lambda: socket.send_fds(
-                    control, [_CONTROL_SET_DATA.to_bytes(4, "big")], [theirs.fileno()]
-                ),
-            )
-        self.reset()
-
-    @classmethod
-    def connect(cls, path: Path) -> Self:
-        """Connect to the socket given as swtpm's ``--ctrl type=unixio,path=``.
-
-        Raises:
-            HostError: nobody listens there.
-        """
-        control = socket.socket(socket.AF_UNIX)
         try:
-            control.connect(str(path))
-        except OSError as error:
-            control.close()
-            raise HostError(
-                f"swtpm at {path}", got=error.strerror or error, want="swtpm's control socket"
-            ) from error
-        return cls(control)
+            with theirs:
+                self._hand_over(theirs)
+            self.reset()
+        except HostError:
+            self._data.close()
+            raise
+
+    def _hand_over(self, data: socket.socket) -> None:
+        request = _CONTROL_SET_DATA.to_bytes(4, "big")
+        self._command(
+            "data channel", lambda: socket.send_fds(self._control, [request], [data.fileno()])
+        )
 
     def reset(self) -> None:
         """Power-cycle the TPM; TPM2_Startup comes next."""

@@ -41,6 +41,8 @@ RC_INITIALIZE: Final = 0x100
 """TPM_RC_INITIALIZE: the TPM was started up already."""
 RC_RETRY: Final = 0x922
 """TPM_RC_RETRY: the same command will do a moment later."""
+RC_NO_SUCH_INDEX: Final = 0x18B
+"""TPM_RC_HANDLE of the first handle: nothing has that name."""
 
 _NO_SESSIONS: Final = 0x8001
 _SESSIONS: Final = 0x8002

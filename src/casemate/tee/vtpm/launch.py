@@ -10,7 +10,6 @@ from typing import Final, Self
 
 import msgspec
 
-from casemate.crypto.digest import Digest
 from casemate.errors import InputError
 from casemate.tee.vtpm.boot_aggregate import IMA_PCR, boot_aggregate_digest
 from casemate.tee.vtpm.firmware_variables import (
@@ -23,10 +22,8 @@ from casemate.tee.vtpm.firmware_variables import (
 )
 from casemate.tee.vtpm.firmware_volume import Firmware
 from casemate.tee.vtpm.platform_info import MachineFacts, measured_pei_volume
-from casemate.tee.vtpm.report import init_data_register
 from casemate.tee.vtpm.uki_facts import UkiFacts
 from casemate.wire.eventlog import LoggedEvent, replay
-from casemate.wire.eventlog_json import type_name
 from casemate.wire.tpm import ALG_SHA256, PCR_COUNT
 
 __all__ = [
@@ -34,8 +31,6 @@ __all__ = [
     "MachineFacts",
     "PredictedEvent",
     "predict",
-    "predict_events",
-    "predict_init_data",
     "registers",
 ]
 
@@ -64,10 +59,6 @@ class PredictedEvent(msgspec.Struct, frozen=True):
     description: str
     logged: bool = True
     """Whether the firmware's log shows it (IMA keeps its own)."""
-
-    @property
-    def type_name(self) -> str:
-        return type_name(self.kind)
 
 
 class Launch(msgspec.Struct, frozen=True):
@@ -127,32 +118,12 @@ def predict(
 ) -> dict[int, bytes]:
     """Predict PCR 0 to 23 (SHA-256 bank, 32 bytes each) as the guest's init finds them.
 
-    PCR 8 is still zero then; see ``predict_init_data``.
+    PCR 8 is still zero then; ``report.init_data_register`` gives it as initdata leaves it.
 
     Raises:
         InputError: a firmware, variable store, UKI or machine that is not understood.
     """
     return Launch.of(firmware_code, firmware_vars, uki).registers(machine)
-
-
-def predict_init_data(digest: Digest | None) -> bytes:
-    """Predict PCR 8 after the pod's initdata is bound: 32 bytes.
-
-    Raises:
-        InputError: the digest is not SHA-256.
-    """
-    return init_data_register(digest)
-
-
-def predict_events(
-    firmware_code: bytes, firmware_vars: bytes, uki: bytes, machine: MachineFacts
-) -> tuple[PredictedEvent, ...]:
-    """Predict each extension, in order.
-
-    Raises:
-        InputError: as ``predict``.
-    """
-    return Launch.of(firmware_code, firmware_vars, uki).events(machine)
 
 
 def registers(events: Iterable[PredictedEvent]) -> dict[int, bytes]:

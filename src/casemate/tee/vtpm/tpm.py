@@ -53,7 +53,12 @@ class Tpm:
         self.run(commands.pcr_extend(index, digest))
 
     def read_nv(self, index: int) -> bytes:
-        size = commands.parse_nv_size(self.run(commands.nv_read_public(index)))
+        """Read a whole NV index; empty when there is none."""
+        command = commands.nv_read_public(index)
+        answer = self._transport.transmit(command.raw)
+        if commands.response_code(answer) == commands.RC_NO_SUCH_INDEX:
+            return b""
+        size = commands.parse_nv_size(commands.parse_response(command, answer))
         chunks = range(0, size, commands.NV_CHUNK)
         return b"".join(
             commands.parse_nv_read(
