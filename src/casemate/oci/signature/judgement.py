@@ -5,14 +5,19 @@ one and the same signature.
 """
 
 import hashlib
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
+from casemate.crypto import openpgp
+from casemate.crypto.digest import Digest
 from casemate.crypto.keys import PublicKey
 from casemate.errors import CasemateError, Refusal, VerificationError
 from casemate.oci.reference import Reference
-from casemate.oci.signature import cosign
-from casemate.oci.signature.cosign import Claim, Signature
+from casemate.oci.signature import cosign, simple
+from casemate.oci.signature.cosign import Claim
+from casemate.oci.signature.identity import Identity
+from casemate.oci.signature.lookaside import Lookaside
 from casemate.oci.signature.policy import (
     Anything,
     Policy,
@@ -39,6 +44,8 @@ class Judgement:
         read_key: fetches keys that the policy names.
         task: the name actually fetched from, if rules moved it; a scope written out for it must
             pass as well, and identity rules accept either name.
+        lookaside: where simple-signing signatures lie; None has none.
+        clock: seconds since the Unix epoch.
     """
 
     def __init__(
@@ -49,11 +56,15 @@ class Judgement:
         source: Source,
         read_key: ReadKey,
         task: Reference | None = None,
+        lookaside: Lookaside | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._asked = asked
         self._names = (asked,) if task is None or task == asked else (asked, task)
         self._source = source
         self._read_key = read_key
+        self._lookaside = lookaside
+        self._clock = clock
         self._rules = [policy.requirements(asked)]
         if len(self._names) > 1 and (other := policy.scoped(self._names[1])):
             self._rules += [other] if other not in self._rules else []
@@ -86,13 +97,7 @@ class Judgement:
                     remedy="Sign the image and require its key, or name its scope in the policy.",
                 )
             case SignedBy():
-                raise self._refused(
-                    image,
-                    got="a signedBy requirement",
-                    expected="sigstoreSigned, the signatures that are verified here",
-                    rule=f"{rule}: signedBy",
-                    remedy="Sign with `casemate image sign` and require sigstoreSigned.",
-                )
+                return [await self._pass_simple(requirement, image, f"{rule}: signedBy")]
             case SigstoreSigned():
                 return [await self._pass_cosign(requirement, image, f"{rule}: sigstoreSigned")]
 
@@ -100,31 +105,56 @@ class Judgement:
         where = requirement.key_path or "keyData"
         pem = requirement.key_text() or await self._read_key(requirement.key_path or "")
         key = cosign.read_key(pem, where)
-        digests = [image.digest] + ([image.index_digest] if image.index_digest else [])
+        digests = _digests(image)
         signatures = [s for digest in digests for s in await cosign.fetch(self._source, digest)]
-        shown = f"{where} ({fingerprint(key)})"
-        if not signatures:
+        claims = [lambda s=s: cosign.verify(s, key) for s in signatures]
+        signer = f"{where} ({fingerprint(key)})"
+        return self._weigh(claims, requirement.signed_identity, image, rule, signer)
+
+    async def _pass_simple(self, requirement: SignedBy, image: Image, rule: str) -> str:
+        paths = requirement.key_paths or filter(None, [requirement.key_path])
+        rings = [requirement.key_text() or b""] if requirement.key_data else []
+        rings += [await self._read_key(path) for path in paths]
+        keys = [key for ring in rings for key in openpgp.parse_keyring(ring)]
+        raws = [r for digest in _digests(image) for r in await self._simple_signatures(digest)]
+        claims = [lambda raw=raw: simple.verify(raw, keys, now=self._clock()) for raw in raws]
+        signer = ", ".join(fingerprint(key) for key in keys)
+        return self._weigh(claims, requirement.signed_identity, image, rule, signer)
+
+    async def _simple_signatures(self, digest: Digest) -> tuple[bytes, ...]:
+        if self._lookaside is None:
+            return ()
+        found = [await self._lookaside.fetch(name, digest) for name in self._names]
+        return tuple(raw for raws in found for raw in raws)
+
+    def _weigh(
+        self,
+        claims: Sequence[Callable[[], Claim]],
+        identity: Identity | None,
+        image: Image,
+        rule: str,
+        signer: str,
+    ) -> str:
+        """Find one signature that passes key, digest and identity together."""
+        if not claims:
             raise self._refused(
                 image,
                 got="no signature",
-                expected=f"a signature by {shown}",
+                expected=f"a signature by {signer}",
                 rule=rule,
                 remedy=f"Sign it: casemate image sign {self._asked} --key KEY",
             )
-        described = [str(digest) for digest in digests]
-        failures = [
-            _failure(signature, key, described, requirement, self._names)
-            for signature in signatures
-        ]
+        described = [str(digest) for digest in _digests(image)]
+        failures = [_failure(claim, described, identity, self._names) for claim in claims]
         if None not in failures:
             raise self._refused(
                 image,
                 got="; ".join(dict.fromkeys(str(failure) for failure in failures)),
-                expected=f"a signature by {shown} over this image and name",
+                expected=f"a signature by {signer} over this image and name",
                 rule=rule,
                 remedy="Sign with the key that the policy names, or name the signer's key there.",
             )
-        return f"signed by {shown}"
+        return f"signed by {signer}"
 
     def _refused(
         self, image: Image, *, got: str, expected: str, rule: str, remedy: str
@@ -140,23 +170,26 @@ def fingerprint(key: PublicKey) -> str:
     return f"sha256:{hashlib.sha256(key.der()).hexdigest()[:16]}"
 
 
+def _digests(image: Image) -> list[Digest]:
+    return [image.digest] + ([image.index_digest] if image.index_digest else [])
+
+
 def _failure(
-    signature: Signature,
-    key: PublicKey,
+    claim: Callable[[], Claim],
     digests: Sequence[str],
-    requirement: SigstoreSigned,
+    identity: Identity | None,
     names: Sequence[Reference],
 ) -> str | None:
     """Say why a signature does not count; None when it does."""
     try:
-        claim: Claim = cosign.verify(signature, key)
-    except VerificationError:
-        return "a signature by another key"
+        claimed = claim()
+    except VerificationError as error:
+        expired = "expired" in error.refusal.got
+        return error.refusal.got if expired else "a signature by another key"
     except CasemateError as error:
         return str(error)
-    if claim.digest not in digests:
-        return f"a signature over {claim.digest}"
-    identity = requirement.signed_identity
-    if identity and not any(identity.accepts(name, claim.identity) for name in names):
-        return f"a signature for {claim.identity}"
+    if claimed.digest not in digests:
+        return f"a signature over {claimed.digest}"
+    if identity and not any(identity.accepts(name, claimed.identity) for name in names):
+        return f"a signature for {claimed.identity}"
     return None

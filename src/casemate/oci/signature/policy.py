@@ -45,6 +45,10 @@ class SignedBy(
     key_data: str | None = None
     signed_identity: Identity = MatchRepoDigestOrExact()
 
+    def key_text(self) -> bytes | None:
+        """Give the keyring that stands in the policy itself, as base64."""
+        return None if self.key_data is None else _base64(self.key_data)
+
 
 class SigstoreSigned(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="sigstoreSigned", rename="camel"
@@ -61,10 +65,7 @@ class SigstoreSigned(
             return None
         if "-----BEGIN" in self.key_data:
             return self.key_data.encode()
-        try:
-            return base64.b64decode(self.key_data, validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise _wrong(self.key_data, "PEM, or base64 of it, as keyData") from error
+        return _base64(self.key_data)
 
 
 Requirement = Anything | Reject | SignedBy | SigstoreSigned
@@ -134,7 +135,8 @@ def _require_one_key(requirement: Requirement) -> None:
         case SignedBy(key_type=kind) if kind != "GPGKeys":
             raise _wrong(f"keyType {kind}", "GPGKeys")
         case SignedBy(key_path=path, key_paths=paths, key_data=data):
-            keys = (path, paths, data)
+            keys = (path, paths or None, data)
+            requirement.key_text()
         case SigstoreSigned(key_path=path, key_data=data):
             keys = (path, None, data)
             requirement.key_text()
@@ -142,6 +144,13 @@ def _require_one_key(requirement: Requirement) -> None:
             return
     if sum(key is not None for key in keys) != 1:
         raise _wrong("no key, or more than one", "exactly one of keyPath and keyData")
+
+
+def _base64(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise _wrong(text, "base64 of a key, as keyData") from error
 
 
 def _wrong(got: object, want: str) -> InputError:
