@@ -6,6 +6,7 @@ certificate that does not prove the host is a VerificationError.
 """
 
 import asyncio
+import os
 import ssl
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
@@ -200,7 +201,7 @@ class HttpClient:
         except TimeoutError as error:
             raise _unreachable(where, f"no answer in {self._timeout:g} s") from error
         except OSError as error:
-            raise _unreachable(where, error.strerror or str(error)) from error
+            raise _unreachable(where, _reason(error)) from error
         return _Connection(origin, where, reader, writer, self._timeout)
 
     def _context(self) -> ssl.SSLContext:
@@ -354,6 +355,13 @@ def _redirected(url: str, location: str, headers: Headers) -> tuple[str, Headers
     if _split(url)[0] != _split(target)[0]:
         headers = tuple(h for h in headers if h[0].lower() not in {"authorization", "cookie"})
     return target, headers
+
+
+def _reason(error: OSError) -> str:
+    """Say what the system said; asyncio's own words for a refused connection are less plain."""
+    if error.errno and error.errno > 0:
+        return os.strerror(error.errno)
+    return error.strerror or str(error)
 
 
 def _unreachable(where: str, why: str) -> PeerError:
