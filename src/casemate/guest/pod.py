@@ -1,6 +1,7 @@
 """The pod's services, put together: provisioned, measured, then served until the pod is over."""
 
 import asyncio
+import gc
 import logging
 from pathlib import Path
 from typing import Final, NoReturn
@@ -110,6 +111,8 @@ class Pod:
         await rest.serve(self._attestation, self._hub.resources, Features.ALL)
         await forwarder.serve(self._given.forwarder, on_connection=self._connected)
         console.report(ConsoleEvent(kind=EventKind.READY, station=Station.CONNECT))
+        gc.freeze()  # what is loaded now stays for good
+        gc.enable()
         await self._sandbox.stopped.wait()
         console.begin(Station.STOP)
 
