@@ -11,7 +11,8 @@ from casemate.guest.hub.settings import ImageSettings
 from casemate.oci import credentials, rules
 from casemate.oci.credentials import Credentials
 from casemate.oci.rules import RegistryRules
-from casemate.oci.signature import policy
+from casemate.oci.signature import lookaside, policy
+from casemate.oci.signature.lookaside import Places
 from casemate.oci.signature.policy import ACCEPT_ANYTHING, Policy
 
 SYSTEM_ROOTS: Final = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -26,6 +27,8 @@ class ImageRules:
     policy: Policy
     registries: RegistryRules
     credentials: Credentials
+    sigstore: Places | None
+    """Where simple-signing signatures lie."""
     anchors_pem: str | None
 
 
@@ -63,6 +66,7 @@ class ImageRulesKeeper:
                     policy=await self._policy(),
                     registries=await self._registries(),
                     credentials=await self._credentials(),
+                    sigstore=await self._sigstore(),
                     anchors_pem=self._anchors(),
                 )
             return self._rules
@@ -94,6 +98,13 @@ class ImageRulesKeeper:
                 return Credentials()
             place = str(self._host_credentials)
         return credentials.parse(await self._documents.fetch(place))
+
+    async def _sigstore(self) -> Places | None:
+        if (place := self._settings.sigstore_config_uri) is not None:
+            return lookaside.parse(_text(await self._documents.fetch(place), place))
+        if (text := self._settings.sigstore_config) is not None:
+            return lookaside.parse(text)
+        return None
 
     def _anchors(self) -> str | None:
         """The system's roots and the extra ones; None leaves the choice to the TLS library."""

@@ -16,6 +16,7 @@ from casemate.oci.reference import Reference
 from casemate.oci.registry import Registry
 from casemate.oci.rules import Task
 from casemate.oci.signature.judgement import Judgement
+from casemate.oci.signature.lookaside import SigstorePlaces
 from casemate.trace import Station
 
 _TIMEOUT: Final = 60.0
@@ -107,14 +108,15 @@ class Images:
             read_key=self._keeper.key,
             task=task.reference,
         )
-        return await pull_from(
-            source,
-            task.reference,
-            judge=judge,
-            unwrap_key=self._keys.unwrap,
-            target=target,
-            report=lambda note: self._stations.note(Station.PULL, note),
-        )
+        with self._keys.of_one_image() as keys:
+            return await pull_from(
+                source,
+                task.reference,
+                judge=judge,
+                unwrap_key=keys.unwrap,
+                target=target,
+                report=lambda note: self._stations.note(Station.PULL, note),
+            )
 
     def _tree(self, bundle: Path) -> Path:
         return self._work_dir / bundle.name / _ROOTFS
