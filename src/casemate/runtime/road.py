@@ -50,11 +50,12 @@ def spans(marks: Mapping[str, float], heard: Iterable[Heard], *, now: float) -> 
     ``stopped``; each is the time at which that was reached. A station may have several spans.
     """
     events = list(heard)
-    switched_on = _first(events, Station.BOOT) or marks.get("connected", now)
-    booted = _booted(events) or marks.get("connected", now)
+    over = marks.get("connected", marks.get("stopped", now))
+    switched_on = _first(events, Station.BOOT)
+    booted = _booted(events) or over
     found = [
         *_between(Station.REQUEST, marks.get("request"), marks.get("launch")),
-        *_between(Station.LAUNCH, marks.get("launch"), switched_on),
+        *_between(Station.LAUNCH, marks.get("launch"), switched_on or over),
         *_between(Station.BOOT, switched_on, booted),
         *_told(events, now),
         *_between(Station.CONNECT, _ready(events), marks.get("connected")),
