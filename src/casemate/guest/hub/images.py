@@ -107,6 +107,7 @@ class Images:
             source=source,
             read_key=self._keeper.key,
             task=task.reference,
+            lookaside=SigstorePlaces(rules.sigstore, http) if rules.sigstore else None,
         )
         with self._keys.of_one_image() as keys:
             return await pull_from(
