@@ -59,7 +59,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
 
 async def _publish(plain: Layout, sealed: Layout, running: RunningRegistry) -> str:
     entry = application.build(plain)
-    manifest = await encrypt_image(plain, entry, into=sealed, name="demo", wrapping=KEK, layers={1})
+    manifest = await encrypt_image(plain, entry, into=sealed, name="demo", wrapping=KEK)
     async with HttpClient(anchors_pem=running.anchors_pem) as http:
         for repository, signer in (("app", SIGNER), ("strange", STRANGER), ("unsigned", None)):
             reference = Reference.parse(f"{running.host}/demo/{repository}:1")
@@ -155,7 +155,8 @@ async def test_signed_and_encrypted_image_is_there_with_its_process(
 ) -> None:
     async with guest(shelf, tmp_path) as pod:
         image = await pod.pull()
-    assert [layer.encrypted for layer in image.layers] == [False, True]
+        assert pod.asked("default/image-key/1") == 1
+    assert [layer.encrypted for layer in image.layers] == [True, True]
     assert "kbs:///default/cosign/key" in image.signed_by[0]
     root = pod.bundles / "c1" / "rootfs"
     assert (root / "app" / "main").read_bytes().startswith(b"#!/bin/sh")

@@ -1,5 +1,8 @@
 """Unwrapping the keys of image layers (guest-components §11)."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from casemate.errors import InputError, PeerError
 from casemate.guest.hub.resources import Resources
 from casemate.oci.encryption import packet as packets
@@ -15,6 +18,18 @@ class ImageKeys:
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
 
+    @contextmanager
+    def of_one_image(self) -> Iterator["ImageKeys"]:
+        """Give keys that fetch each wrapping key once, and wipe them at the end of the block.
+
+        All layers of an image are commonly wrapped with the same one.
+        """
+        kept = _Kept(self._resources)
+        try:
+            yield ImageKeys(kept)
+        finally:
+            kept.wipe()
+
     async def unwrap(self, packet: AnnotationPacket) -> Secret:
         """Give the private options that ``packet`` holds.
 
@@ -29,8 +44,7 @@ class ImageKeys:
             uri = ResourceUri.parse(packet.kid)
         except InputError as error:
             raise PeerError("key packet", got=f"kid {packet.kid}", want=error.want) from error
-        with await self._resources.get(uri) as key:
-            return packets.unwrap(packet, key)
+        return packets.unwrap(packet, await self._resources.get(uri))
 
     async def answer(self, question: bytes) -> bytes:
         """Answer a key provider's ``keyunwrap`` question.
@@ -40,4 +54,23 @@ class ImageKeys:
             PeerError, VerificationError: as ``unwrap``.
         """
         packet = packets.parse(key_provider.parse_unwrap(question))
-        return key_provider.encode_unwrapped(await self.unwrap(packet))
+        with self.of_one_image() as keys:
+            return key_provider.encode_unwrapped(await keys.unwrap(packet))
+
+
+class _Kept:
+    """Resources kept for a while."""
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+        self._kept: dict[ResourceUri, Secret] = {}
+
+    async def get(self, uri: ResourceUri) -> Secret:
+        if uri not in self._kept:
+            self._kept[uri] = await self._resources.get(uri)
+        return self._kept[uri]
+
+    def wipe(self) -> None:
+        for secret in self._kept.values():
+            secret.wipe()
+        self._kept.clear()
