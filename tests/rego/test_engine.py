@@ -87,7 +87,6 @@ def test_a_prelude_gives_functions_over_data() -> None:
     [
         "",
         "package policy\nfoo bar",
-        "package policy\nimport rego.v1\na := nosuch(1)",
         'package policy\nimport rego.v1\na := "x',
     ],
 )
@@ -96,9 +95,27 @@ def test_a_policy_that_does_not_compile_names_itself(text: str) -> None:
         Policy.compile(text, name="bad.rego")
 
 
+@pytest.mark.parametrize("opening", ["[", "{", '{"a": '])
+def test_a_deep_policy_is_refused_at_once(opening: str) -> None:
+    with pytest.raises(InputError, match="nested"):
+        Policy.compile(f"package policy\na := {opening * 30}", name="deep.rego")
+
+
+def test_several_rules_of_one_input(policy: Policy) -> None:
+    rules = ["data.policy.allow", "data.policy.nosuch", "data.policy.level"]
+    values = policy.evaluate_all(rules, {"user": "ann"})
+    assert values == (True, Undefined.ABSENT, Undefined.VALUELESS)
+
+
 def test_a_huge_policy_is_refused() -> None:
     with pytest.raises(InputError, match="characters"):
         Policy.compile("package p\n" + "#" * (4 << 20), name="huge.rego")
+
+
+def test_a_function_that_is_not_there_is_an_error_not_an_answer() -> None:
+    policy = Policy.compile("package policy\nimport rego.v1\na := nosuch(1)", name="p.rego")
+    with pytest.raises(InputError, match="nosuch"):
+        policy.evaluate("data.policy.a", {})
 
 
 def test_conflicting_values_are_an_error_not_an_answer() -> None:

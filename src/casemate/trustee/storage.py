@@ -73,8 +73,11 @@ class Storage:
         return bool(self._run(self._entries, statement, (namespace, key)))
 
     def put_session(self, name: str, value: bytes, *, expires: float) -> None:
-        """Write a session that ends at ``expires`` (seconds since the epoch)."""
-        statement = "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?)"
+        """Write a session; a new one ends at ``expires`` (seconds since the epoch)."""
+        statement = (
+            "INSERT INTO sessions VALUES (?, ?, ?)"
+            " ON CONFLICT (id) DO UPDATE SET value = excluded.value"
+        )
         self._run(self._sessions, statement, (name, expires, value))
 
     def get_session(self, name: str, *, now: float) -> bytes | None:

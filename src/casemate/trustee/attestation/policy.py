@@ -13,6 +13,7 @@ from casemate.trustee.storage import ATTESTATION_POLICIES, Storage
 from casemate.wire.token import ANNOTATED, STATUS, VECTOR, TrustVector
 
 _SHIPPED: Final = ("default_cpu",)
+_RULES: Final = ("data.policy.trust_claims", "data.policy.extensions")
 _LONGEST_ID: Final = 128
 _RESERVED: Final = frozenset(
     {STATUS, ANNOTATED, "ear.trustworthiness-vector", "ear.appraisal-policy-id"}
@@ -92,11 +93,8 @@ class AttestationPolicies:
             InputError: there is no such policy, or it gives no trust vector.
         """
         policy = self._current(f"{policy_id}_{tee_class}")
-        document = msgspec.json.encode(evidence)
-        return Verdict(
-            _vector(policy.evaluate("data.policy.trust_claims", document), policy.name),
-            _extensions(policy.evaluate("data.policy.extensions", document), policy.name),
-        )
+        claims, extensions = policy.evaluate_all(_RULES, msgspec.json.encode(evidence))
+        return Verdict(_vector(claims, policy.name), _extensions(extensions, policy.name))
 
     def _current(self, name: str) -> Policy:
         compiled = self._compiled.get(name)

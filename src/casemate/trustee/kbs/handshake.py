@@ -1,8 +1,8 @@
 """The two steps of the handshake that the broker answers: auth and attest (trustee spec §3)."""
 
 import hmac
-from datetime import UTC, datetime
-from email.utils import format_datetime
+from datetime import datetime
+from email.utils import formatdate
 from typing import Final
 
 from casemate.errors import CasemateError, HostError, InputError, Refusal, VerificationError
@@ -150,6 +150,6 @@ def _auth_refused(error: CasemateError, reason: Refusal) -> BrokerError:
 
 
 def _cookie(name: str, expires: float) -> tuple[str, str]:
-    at = format_datetime(datetime.fromtimestamp(expires, UTC), usegmt=True)
+    at = formatdate(expires, usegmt=True)
     value = f"{kbs.SESSION_COOKIE}={name}; Expires={at}; Path={kbs.PREFIX}; HttpOnly; Secure"
     return "set-cookie", value
