@@ -52,12 +52,13 @@ def run(names: tuple[str, ...], state: Path, as_json: bool) -> int:
     """
     import asyncio
 
-    from casemate.cli import failure
+    from casemate.cli import failure, interruption
     from casemate.stack.attacks import table
     from casemate.stack.demo.play import attack_only
     from casemate.stack.folder import StateFolder
 
     attacks = table.chosen(names)
+    interruption.end_cleanly_when_terminated()
     results = asyncio.run(attack_only(StateFolder(state), attacks))
     if as_json:
         output.print_json(results)

@@ -26,10 +26,11 @@ def command(fast: bool, keep: bool, state: Path, as_json: bool) -> int:
     """
     import asyncio
 
-    from casemate.cli import failure
+    from casemate.cli import failure, interruption
     from casemate.stack.demo.play import play
     from casemate.stack.folder import StateFolder
 
+    interruption.end_cleanly_when_terminated()
     report = asyncio.run(play(StateFolder(state), fast=fast, keep=keep))
     if as_json:
         output.print_json(report)

@@ -17,6 +17,8 @@ def command(state: Path, as_json: bool) -> None:
     Example:
       casemate down
     """
+    import asyncio
+
     from casemate.stack.down import down
     from casemate.stack.folder import StateFolder
 
@@ -24,7 +26,7 @@ def command(state: Path, as_json: bool) -> None:
     stopped: tuple[str, ...] = ()
     if state.exists():
         with folder.held("down"):
-            stopped = down(folder)
+            stopped = asyncio.run(down(folder))
     if as_json:
         output.print_json({"stopped": stopped})
     else:

@@ -100,9 +100,12 @@ class Scene:
         await self._command("rm", self.pod.pod)
 
     async def boot(self, image: Path, initdata: Path) -> str:
-        """Run a pod as an attacker would have it; it is removed if it does run."""
-        pod = await self._run(image, initdata)
-        await self._command("rm", pod.pod)
+        """Run a pod as an attacker would have it; nothing of it stays."""
+        name = f"attacker-{secrets.token_hex(4)}"
+        try:
+            await self._run(image, initdata, "--name", name)
+        finally:
+            await self._command("rm", name)
         return "the pod ran"
 
     async def secret_shown(self) -> str:
@@ -158,8 +161,8 @@ class Scene:
         finally:
             file.unlink()
 
-    async def _run(self, image: Path, initdata: Path) -> Pod:
-        options = ("--initdata", initdata, "--podvm", image)
+    async def _run(self, image: Path, initdata: Path, *more: str) -> Pod:
+        options: tuple[str | Path, ...] = ("--initdata", initdata, "--podvm", image, *more)
         answer = await self._command("run", self.reference, options=options)
         return msgspec.convert(answer, Pod)
 

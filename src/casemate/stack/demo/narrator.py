@@ -25,6 +25,15 @@ class Stretch(NamedTuple):
     spans: tuple[tuple[float, float], ...]
 
 
+def covered(spans: Sequence[tuple[float, float]]) -> float:
+    """Give the seconds that some spans cover; where they overlap, once."""
+    seconds, end = 0.0, float("-inf")
+    for first, last in sorted(spans):
+        seconds += max(0.0, last - max(first, end))
+        end = max(end, last)
+    return seconds
+
+
 class Narrator:
     """Numbered steps, facts below them, an attack table, a banner."""
 
@@ -78,7 +87,7 @@ class Narrator:
         seconds = (f"  {result.seconds:.1f} s", "dim")
         head = Text.assemble(mark, (result.title, "bold"), seconds)
         self._console.print(Padding(head, (0, 0, 0, _INDENT)))
-        reason = Table.grid(padding=(0, 2))
+        reason = Table.grid(padding=(0, 2, 0, 0))
         reason.add_column(width=7, style="dim")
         reason.add_column(overflow="fold")
         for name, text in _reason(result):

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -15,11 +15,12 @@ from casemate.stack.attacks import table
 from casemate.stack.attacks.attack import Attack, AttackResult, judge
 from casemate.stack.demo import banner
 from casemate.stack.demo.measured import measurements
-from casemate.stack.demo.narrator import Narrator, Stretch
+from casemate.stack.demo.narrator import Narrator, Stretch, covered
 from casemate.stack.demo.report import ImageFacts, Report
 from casemate.stack.down import down
 from casemate.stack.folder import StateFolder
 from casemate.stack.scene import Scene
+from casemate.trace import Station
 
 _AT_ONCE: Final = 2
 """Attacks that boot a VM run two at a time: a machine with two cores has no more to give."""
@@ -44,12 +45,13 @@ async def play(folder: StateFolder, *, fast: bool, keep: bool) -> Report:
     begin = time.monotonic()
     narrator = Narrator(steps=stage.STEPS + (2 if keep else 3))
     narrator.title("Casemate: an attested pod on this machine, and attacks that fail")
-    with folder.held("demo"), _leaving_nothing(folder, keep=keep):
-        scene = await stage.set_stage(folder, narrator)
-        report = await _prove(scene, narrator, Showing(fast=fast, keep=keep, begin=begin))
-        if not keep:
-            with narrator.step("Down: nothing is left"):
-                await asyncio.to_thread(down, folder)
+    with folder.held("demo"):
+        async with _leaving_nothing(folder, keep=keep):
+            scene = await stage.set_stage(folder, narrator)
+            report = await _prove(scene, narrator, Showing(fast=fast, keep=keep, begin=begin))
+            if not keep:
+                with narrator.step("Down: nothing is left"):
+                    await down(folder)
     banner.close(narrator, report, keep=keep, state=folder.root)
     return report
 
@@ -57,21 +59,22 @@ async def play(folder: StateFolder, *, fast: bool, keep: bool) -> Report:
 async def attack_only(folder: StateFolder, attacks: Sequence[Attack]) -> list[AttackResult]:
     """Set the stage and run these attacks; the stack is down afterwards."""
     narrator = Narrator(steps=stage.STEPS + 1)
-    with folder.held("attack"), _leaving_nothing(folder, keep=False):
-        scene = await stage.set_stage(folder, narrator)
-        return await _attack(scene, attacks, narrator)
+    with folder.held("attack"):
+        async with _leaving_nothing(folder, keep=False):
+            scene = await stage.set_stage(folder, narrator)
+            return await _attack(scene, attacks, narrator)
 
 
-@contextmanager
-def _leaving_nothing(folder: StateFolder, *, keep: bool) -> Iterator[None]:
+@asynccontextmanager
+async def _leaving_nothing(folder: StateFolder, *, keep: bool) -> AsyncIterator[None]:
     """Bring the stack down however the demo ends, unless it is to stay and all went well."""
     try:
         yield
     except BaseException:
-        down(folder)
+        await down(folder)
         raise
     if not keep:
-        down(folder)
+        await down(folder)
 
 
 async def _prove(scene: Scene, narrator: Narrator, showing: Showing) -> Report:
@@ -83,14 +86,14 @@ async def _prove(scene: Scene, narrator: Narrator, showing: Showing) -> Report:
         image = await _image(scene)
         if not showing.keep:
             await scene.stop()
-        trace = await scene.trace()
-    narrator.timeline(_road(trace))
+        road = _road(await scene.trace())
+    narrator.timeline(road)
     failures = banner.failures(results, seen)
     return Report(
         ok=not failures,
         seconds=round(seconds, 2),
         accel=await accelerator(),
-        spans=trace.totals,
+        spans={stretch.station: round(stretch.seconds, 3) for stretch in road},
         attacks=tuple(results),
         measurements=seen,
         image=image,
@@ -125,16 +128,19 @@ async def _attack(
 
 
 def _road(trace: Trace) -> list[Stretch]:
-    """Order a trace by station, with times from its first moment."""
+    """Order a trace by station, with times from its first moment.
+
+    What the guest pulled for attacks, after the pod's own container had started, is left out.
+    """
     first = min(span.start for span in trace.spans)
-    return [
-        Stretch(
-            station,
-            seconds,
-            tuple((s.start - first, s.end - first) for s in trace.spans if s.station == station),
-        )
-        for station, seconds in trace.totals.items()
-    ]
+    started = min((s.end for s in trace.spans if s.station == Station.START), default=float("inf"))
+    after = {Station.SERVE, Station.STOP}
+    own = [s for s in trace.spans if s.start <= started or s.station in after]
+    found = {
+        station: tuple((s.start - first, s.end - first) for s in own if s.station == station)
+        for station in Station
+    }
+    return [Stretch(station, covered(spans), spans) for station, spans in found.items() if spans]
 
 
 async def _image(scene: Scene) -> ImageFacts:
