@@ -1,7 +1,6 @@
 """The bare machine made usable: kernel file systems, modules, network. Runs before all else."""
 
 from collections.abc import Callable, Sequence
-from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 from typing import Final
 
@@ -40,9 +39,9 @@ MOUNTS: Final = (
     Mount("cgroup2", Path("/sys/fs/cgroup"), _HARD),
 )
 
-ADDRESS: Final = IPv4Interface("10.0.2.15/24")
-GATEWAY: Final = IPv4Address("10.0.2.2")
-NAMESERVER: Final = IPv4Address("10.0.2.3")
+ADDRESS: Final = ("10.0.2.15", 24)
+GATEWAY: Final = "10.0.2.2"
+NAMESERVER: Final = "10.0.2.3"
 """QEMU's user-mode network: the address is always this one, so nobody has to be asked for it."""
 
 _RESOLVER: Final = Path("/run/resolv.conf")
@@ -82,7 +81,7 @@ def configure_network(net: Path = Path("/sys/class/net")) -> None:
     netlink.set_up("lo")
     card = network_card(net)
     netlink.set_up(card)
-    netlink.add_address(card, ADDRESS)
+    netlink.add_address(card, *ADDRESS)
     netlink.set_default_route(card, GATEWAY)
     _RESOLVER.write_text(f"nameserver {NAMESERVER}\n", encoding="ascii")
 

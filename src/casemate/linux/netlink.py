@@ -2,7 +2,6 @@
 
 import socket
 import struct
-from ipaddress import IPv4Address, IPv4Interface
 from typing import Final
 
 from casemate.errors import HostError
@@ -36,25 +35,26 @@ def set_up(interface: str) -> None:
     _talk(_NEWLINK, 0, _LINK.pack(socket.AF_UNSPEC, 0, _index(interface), _UP, _UP))
 
 
-def add_address(interface: str, address: IPv4Interface) -> None:
-    """Give an interface an address; one it has already is fine.
+def add_address(interface: str, address: str, prefix: int) -> None:
+    """Give an interface an IPv4 address; one it has already is fine.
 
     Raises:
         HostError: no such link, or the kernel refuses.
     """
-    body = _ADDRESS.pack(socket.AF_INET, address.network.prefixlen, 0, 0, _index(interface))
-    body += _attribute(_LOCAL, address.ip.packed) + _attribute(_ADDR, address.ip.packed)
+    packed = socket.inet_aton(address)
+    body = _ADDRESS.pack(socket.AF_INET, prefix, 0, 0, _index(interface))
+    body += _attribute(_LOCAL, packed) + _attribute(_ADDR, packed)
     _talk(_NEWADDR, _CREATE | _REPLACE, body)
 
 
-def set_default_route(interface: str, gateway: IPv4Address) -> None:
+def set_default_route(interface: str, gateway: str) -> None:
     """Send what goes elsewhere to ``gateway``.
 
     Raises:
         HostError: no such link, or the gateway is out of reach.
     """
     body = _ROUTE.pack(socket.AF_INET, 0, 0, 0, _MAIN, _STATIC, 0, _UNICAST, 0)
-    body += _attribute(_GATEWAY, gateway.packed)
+    body += _attribute(_GATEWAY, socket.inet_aton(gateway))
     body += _attribute(_OUT, struct.pack("=I", _index(interface)))
     _talk(_NEWROUTE, _CREATE | _REPLACE, body)
 
