@@ -20,8 +20,8 @@ from typing import IO, Final
 from casemate.errors import HostError
 
 SEARCH_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_TAIL: Final = 600
-"""How much of standard error an error message holds, in characters."""
+_TAIL: Final = 170
+"""How much of standard error an error message holds, in characters: its end says why."""
 _GRACE: Final = 5.0
 """Seconds between asking a program to end and making it."""
 
@@ -279,8 +279,9 @@ def _checked(done: Completed) -> Completed:
 
 
 def _tail(output: bytes) -> str:
-    lines = output[-_TAIL:].decode(errors="replace").split("\n")
-    return " / ".join(line.strip() for line in lines if line.strip()) or "no message"
+    lines = output.decode(errors="replace").split("\n")
+    text = " / ".join(line.strip() for line in lines if line.strip()) or "no message"
+    return text if len(text) <= _TAIL else "…" + text[-_TAIL:]
 
 
 def _too_slow(words: tuple[str, ...], timeout: float) -> HostError:

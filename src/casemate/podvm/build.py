@@ -169,8 +169,7 @@ def compose_root(build: Context) -> None:
     compiled = bytecode.compile_modules(
         sources, packages=build.packages.folder, work=build.work / "bytecode"
     )
-    for path, data in compiled.items():
-        build.tree.add(path, File(data))
+    root.add_code(build.tree, compiled)
     if build.given.recipe.variant is Variant.DEBUG:
         build.tree.add("usr/bin/busybox", build.packages.file("usr/bin/busybox"))
 

@@ -1,8 +1,8 @@
 """Byte code of everything in Python that the image holds, made by the image's own interpreter.
 
-Start-up under emulation is what compiling would cost, so no source is shipped at all. The image's
-interpreter (not this one) compiles, in one fresh process and in one order: the result depends on
-the fetched packages alone.
+Compiling under emulation would cost more than anything else at start-up, so no source is shipped
+at all. The image's interpreter (not this one) compiles, in one fresh process and in one order: the
+result depends on the fetched packages alone.
 """
 
 from collections.abc import Mapping
@@ -20,10 +20,10 @@ _PATIENCE: Final = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """A module to compile: its source, and at which optimisation level (as ``python -O``)."""
+    """A module to compile. Docstrings are dropped, assertions only where ``assertions`` is off."""
 
     source: bytes
-    optimize: int
+    assertions: bool
 
 
 def compile_modules(
@@ -32,12 +32,12 @@ def compile_modules(
     """Compile ``modules`` (path in the image ending in ``.py`` → module).
 
     Args:
-        modules: sources and levels.
+        modules: sources.
         packages: folder with Debian's packages unpacked, the interpreter among them.
         work: folder for temporary files.
 
     Returns:
-        Path in the image ending in ``.pyc``, beside where the source would be → bytes.
+        The same paths → marshalled code.
 
     Raises:
         HostError: the interpreter cannot run, or a module has a syntax error.
@@ -46,10 +46,10 @@ def compile_modules(
     jobs = []
     outputs = {}
     for number, (path, module) in enumerate(sorted(modules.items())):
-        source, output = work / f"{number}.py", work / f"{number}.pyc"
+        source, output = work / f"{number}.py", work / f"{number}.code"
         source.write_bytes(module.source)
-        jobs.append((str(source), "/" + path, module.optimize, str(output)))
-        outputs[path.removesuffix(".py") + ".pyc"] = output
+        jobs.append((str(source), "/" + path, module.assertions, str(output)))
+        outputs[path] = output
     process.run(
         [*foreign(packages, "usr/bin/python3.11"), "-I", "-S", "-B", compiler.__file__],
         input=msgspec.json.encode(jobs),

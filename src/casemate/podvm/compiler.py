@@ -1,10 +1,10 @@
-"""Compile Python files to byte code; run by the image's own Python, so it imports none of ours.
+"""Compile Python files to code objects; run by the image's own Python, so it imports none of ours.
 
-Standard input: JSON list of [source file, name in tracebacks, optimisation level, output file].
-Output: ``.pyc`` with an unchecked hash (PEP 552): nothing of the source's time or place.
+Standard input: JSON list of [source file, name in tracebacks, keep assertions, output file].
+Output: marshalled code, with nothing of the source's time or place.
 """
 
-import importlib.util
+import ast
 import json
 import marshal
 import sys
@@ -13,13 +13,22 @@ from pathlib import Path
 
 def compile_all() -> int:
     """Compile every file named on standard input; give the exit status."""
-    for source, name, optimize, output in json.load(sys.stdin):
-        text = Path(source).read_bytes()
-        code = compile(text, name, "exec", dont_inherit=True, optimize=optimize)
-        flags = (1).to_bytes(4, "little")  # hash-based, not checked against a source
-        digest = importlib.util.source_hash(text)
-        Path(output).write_bytes(importlib.util.MAGIC_NUMBER + flags + digest + marshal.dumps(code))
+    for source, name, assertions, output in json.load(sys.stdin):
+        tree = ast.parse(Path(source).read_bytes(), name)
+        if assertions:
+            drop_docstrings(tree)
+        code = compile(tree, name, "exec", dont_inherit=True, optimize=0 if assertions else 2)
+        Path(output).write_bytes(marshal.dumps(code))
     return 0
+
+
+def drop_docstrings(tree: ast.Module) -> None:
+    """Drop docstrings, as ``python -OO`` does, where assertions must stay."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+                node.body = node.body[1:] or [ast.copy_location(ast.Pass(), first)]
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from casemate.errors import HostError
-from casemate.podvm import elf, modules
+from casemate.podvm import elf, modules, start
 from casemate.podvm import recipe as recipes
 from casemate.podvm.bytecode import Module
 from casemate.podvm.tree import File, Link, Tree
@@ -20,6 +20,9 @@ LIBRARIES: Final = "usr/lib/x86_64-linux-gnu"
 LOADER: Final = "usr/lib64/ld-linux-x86-64.so.2"
 STDLIB: Final = "usr/lib/python3.11"
 SITE: Final = "usr/lib/casemate/site"
+BUNDLE: Final = "usr/lib/casemate/bundle"
+"""All byte code, as podvm/start.py reads it."""
+START: Final = f"{SITE}/casemate_start.py"
 MODULES: Final = "usr/lib/casemate/kernel"
 MODULE_LISTS: Final = {
     "usr/lib/casemate/modules": modules.BOOT,
@@ -51,10 +54,17 @@ _ENCODINGS: Final = (
     "utf_8_sig",
 )  # fmt: skip
 
+_LOOSE: Final = (START, f"{STDLIB}/encodings/", f"{STDLIB}/os.py", f"{STDLIB}/__future__.py")
+"""Sources whose byte code stands in files of its own: Python needs it before the bundle is open."""
+_UNCHECKED: Final = bytes.fromhex("a70d0d0a") + (1).to_bytes(4, "little") + bytes(8)
+"""Head of a ``.pyc`` of Python 3.11: magic, hash-based and unchecked (PEP 552), no hash."""
+
 _INIT: Final = (
     "#!/usr/bin/python3.11 -ISB\n"
     "import sys\n"
     f'sys.path[:] = ["/{SITE}", "/{STDLIB}", "/{STDLIB}/lib-dynload"]\n'
+    "import casemate_start\n"
+    f'casemate_start.install("/{BUNDLE}")\n'
     f"from {recipes.GUEST_ENTRY} import main\n"
     "sys.exit(main())\n"
 )
@@ -132,20 +142,39 @@ def sources(
 ) -> dict[str, Module]:
     """Collect the Python sources to compile, by their path in the image.
 
-    Docstrings are dropped but for our own code, whose assertions stay as well.
+    Our own code keeps its assertions.
     """
     found: dict[str, Module] = {}
     stdlib = packages.folder / STDLIB
     for file in sorted(stdlib.rglob("*.py")):
         relative = file.relative_to(stdlib)
         if _stdlib_wanted(relative):
-            found[f"{STDLIB}/{relative}"] = Module(file.read_bytes(), optimize=2)
+            found[f"{STDLIB}/{relative}"] = Module(file.read_bytes(), assertions=False)
     for path, data in site:
         if path.endswith(".py"):
-            found[f"{SITE}/{path}"] = Module(data, optimize=2)
+            found[f"{SITE}/{path}"] = Module(data, assertions=False)
     for path, file in ours.items():
-        found[f"{SITE}/{path}"] = Module(file.read_bytes(), optimize=0)
+        found[f"{SITE}/{path}"] = Module(file.read_bytes(), assertions=True)
+    found[START] = Module(Path(start.__file__).read_bytes(), assertions=True)
     return found
+
+
+def add_code(tree: Tree, compiled: Mapping[str, bytes]) -> None:
+    """Add compiled modules: what starts Python as files, everything else as one bundle."""
+    bundled = {}
+    for path, code in compiled.items():
+        if path.startswith(_LOOSE):
+            tree.add(path.removesuffix(".py") + ".pyc", File(_UNCHECKED + code))
+        else:
+            name, package = _module_name(path)
+            bundled[name] = (code, package, "/" + path)
+    tree.add(BUNDLE, File(start.encode(bundled)))
+
+
+def _module_name(path: str) -> tuple[str, bool]:
+    folder = SITE if path.startswith(SITE + "/") else STDLIB
+    dotted = path.removeprefix(folder + "/").removesuffix(".py").replace("/", ".")
+    return dotted.removesuffix(".__init__"), dotted.endswith(".__init__")
 
 
 def add_libraries(tree: Tree, packages: Packages) -> None:
