@@ -5,11 +5,12 @@ Retries cover a broker that cannot be reached or stumbles (5xx); what it refuses
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
 from casemate import __version__
+from casemate.crypto.digest import sha256
 from casemate.errors import InputError, PeerError, Refusal, VerificationError
 from casemate.guest.configuration import reject_plain_http
 from casemate.net.http import Headers, HttpClient, Response
@@ -118,12 +119,22 @@ class Broker:
         from casemate.net.presented import presented_certificate
 
         parts = urlsplit(self.url)
-        anchor = "a chain to the pinned authority"
+        anchors = split_pem(self.cert)
+        pinned = f"a chain to the pinned authority, {_fingerprints(anchors)}"
         try:
             shown = await presented_certificate(parts.hostname or "", parts.port or 443)
-            verify_chain(shown, [], split_pem(self.cert), at=datetime.now(UTC), usage=Usage.SERVER)
+            verify_chain(shown, [], anchors, at=datetime.now(UTC), usage=Usage.SERVER)
         except VerificationError as error:
-            return error.refusal.got, error.refusal.expected
+            told = error.refusal
+            return (
+                f"{told.got}, certificate {_fingerprints([shown])}",
+                f"{told.expected} ({_fingerprints(anchors)})",
+            )
         except PeerError as error:
             _log.debug("who answers for the broker stays unknown: %s", error)
-        return got, anchor
+        return got, pinned
+
+
+def _fingerprints(certificates: Sequence[bytes]) -> str:
+    """Tell certificates apart that carry the same name."""
+    return ", ".join(f"sha256:{sha256(der).hex[:16]}" for der in certificates)

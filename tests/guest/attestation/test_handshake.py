@@ -3,6 +3,7 @@ import json
 
 import pytest
 
+from casemate.crypto.digest import sha256
 from casemate.errors import PeerError, VerificationError
 from casemate.guest.attestation.handshake import Handshake
 from casemate.guest.attestation.rcar import Passport
@@ -59,6 +60,9 @@ async def test_broker_of_another_authority_is_refused_by_name() -> None:
     assert refusal.step == "attest"
     assert "another authority" in refusal.got
     assert "pinned authority" in refusal.expected
+    pinned = sha256(sim.AUTHORITY.certificate_der).hex[:16]
+    assert pinned in refusal.expected
+    assert pinned not in refusal.got
     assert broker.requests == []
     assert [event.kind for event in events] == [EventKind.BEGIN, EventKind.REFUSED, EventKind.END]
     assert events[1].refusal == refusal
