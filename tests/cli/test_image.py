@@ -94,6 +94,16 @@ def test_mistakes_end_with_two(arguments: list[str], capsys: pytest.CaptureFixtu
     assert capsys.readouterr().err
 
 
+def test_layout_half_made_is_not_left(tmp_path: Path) -> None:
+    plain, sealed = str(tmp_path / "plain"), str(tmp_path / "sealed")
+    run(["image", "build", plain])
+    options = ["--key-id", KEY_ID, "--key-file", str(tmp_path / "kek")]
+    assert run(["image", "encrypt", plain, sealed, "--layer", "7", *options]) == 2
+    assert run(["image", "encrypt", plain, sealed, *options]) == 0
+    assert run(["image", "encrypt", plain, sealed, *options]) == 2
+    assert run(["image", "inspect", sealed]) == 0
+
+
 def test_key_file_of_another_size_is_refused(tmp_path: Path) -> None:
     run(["image", "build", str(tmp_path / "plain")])
     (tmp_path / "kek").write_bytes(b"short")

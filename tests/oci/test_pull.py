@@ -1,6 +1,8 @@
 import base64
 import json
 import os
+import tarfile
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,10 @@ import pytest
 from casemate.errors import CasemateError, InputError, VerificationError
 from casemate.oci.encryption.packet import AnnotationPacket, unwrap
 from casemate.oci.layout import Layout, opened
+from casemate.oci.manifest import DOCKER_MANIFEST, Descriptor
 from casemate.oci.pull import PulledImage, pull_from
 from casemate.oci.reference import Reference
-from casemate.oci.source import Image
+from casemate.oci.source import Document, Image
 from casemate.secret import Secret
 from tests.oci.trees import tree
 from tests.vectors import vector
@@ -64,6 +67,33 @@ async def test_image_unpacks_as_umoci_does(name: str, expected: str, tmp_path: P
     assert_same_tree(tmp_path / "rootfs", vector("guest", "images", f"{expected}.tree.json"))
     assert not any(layer.encrypted for layer in pulled.layers)
     assert names(tmp_path) == ["rootfs"]
+
+
+class SkopeoFolder:
+    """skopeo's ``dir:`` form: a manifest and blobs named by their hex."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def document(self, wanted: str) -> Document:
+        del wanted
+        raw = (self._folder / "manifest.json").read_bytes()
+        return Document(raw, DOCKER_MANIFEST)
+
+    async def blob(self, descriptor: Descriptor) -> AsyncIterator[bytes]:
+        yield (self._folder / descriptor.content.hex).read_bytes()
+
+
+@root
+async def test_docker_manifest_unpacks(tmp_path: Path) -> None:
+    with tarfile.open(vector("guest", "images", "rich-docker-v2s2.dir.tar")) as archive:
+        archive.extractall(tmp_path / "dir", filter="data")
+    (folder,) = {path.parent for path in (tmp_path / "dir").rglob("manifest.json")}
+    target = tmp_path / "rootfs"
+    reference = Reference.parse("localhost/x")
+    source = SkopeoFolder(folder)
+    await pull_from(source, reference, judge=accept, unwrap_key=no_key, target=target)
+    assert_same_tree(target, vector("guest", "images", "rich.tree.json"))
 
 
 @root

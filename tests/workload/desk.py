@@ -8,11 +8,13 @@ from pathlib import Path
 from casemate.crypto.digest import Digest
 from casemate.crypto.keys import Kind, PrivateKey
 from casemate.net.http import HttpClient
+from casemate.oci.credentials import Credentials
 from casemate.oci.encryption.packet import AnnotationPacket, unwrap
 from casemate.oci.layout import Layout
 from casemate.oci.pull import Guards, PulledImage, pull
 from casemate.oci.reference import Reference
 from casemate.oci.registry import Registry
+from casemate.oci.rules import NONE, RegistryRules
 from casemate.oci.signature import policy as policies
 from casemate.oci.signature.identity import MatchRepository
 from casemate.secret import Secret
@@ -32,6 +34,7 @@ class Desk:
     wrapping: WrappingKey = field(default_factory=lambda: WrappingKey.create(KEY_URI))
     signer: PrivateKey = field(default_factory=lambda: PrivateKey.generate(Kind.P256))
     asked: list[AnnotationPacket] = field(default_factory=list)
+    credentials: Credentials | None = None
     names: Iterator[int] = field(default_factory=lambda: iter(range(1000)))
 
     def reference(self, name: str) -> Reference:
@@ -57,14 +60,14 @@ class Desk:
             layout, entry = sealed, sealed.entry("demo")
         reference = self.reference(name)
         async with self.http() as http:
-            registry = Registry(http, reference)
+            registry = Registry(http, reference, credentials=self.credentials)
             pushed = await publish.push(layout, entry, registry, reference, lambda _: None)
         return pushed.digest
 
     async def sign(self, name: str, digest: Digest, key: PrivateKey | None = None) -> None:
         reference = self.reference(name)
         async with self.http() as http:
-            registry = Registry(http, reference)
+            registry = Registry(http, reference, credentials=self.credentials)
             await publish.sign(registry, reference, digest, key or self.signer)
 
     def policy(self) -> policies.Policy:
@@ -88,8 +91,20 @@ class Desk:
         return self.signer.public.pem()
 
     async def pull(
-        self, name: str, target: Path, policy: policies.Policy | None = None
+        self,
+        name: str,
+        target: Path,
+        policy: policies.Policy | None = None,
+        *,
+        rules: RegistryRules = NONE,
     ) -> PulledImage:
         guards = Guards(policy or self.policy(), self.read_key, self.unwrap_key)
         async with self.http() as http:
-            return await pull(self.reference(name), http=http, guards=guards, target=target)
+            return await pull(
+                self.reference(name),
+                http=http,
+                guards=guards,
+                target=target,
+                rules=rules,
+                credentials=self.credentials,
+            )

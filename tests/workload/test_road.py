@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import shutil
+from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from casemate.crypto.keys import Kind, PrivateKey
 from casemate.errors import PeerError, VerificationError
+from casemate.oci import credentials, rules
 from casemate.oci.manifest import OCI_MANIFEST, Descriptor, Manifest, encode, parse_document
 from casemate.oci.registry import Registry
 from casemate.oci.signature.policy import ACCEPT_ANYTHING
@@ -159,6 +161,37 @@ async def test_registry_with_another_authority_is_refused(desk: Desk, tmp_path: 
     impostor = Desk(RunningRegistry(desk.registry.port, other, tmp_path), tmp_path)
     with pytest.raises(VerificationError, match="tls"):
         await impostor.pull("any:1", tmp_path / "rootfs")
+
+
+async def test_registry_with_a_password(tmp_path: Path) -> None:
+    hashed = "owner:$2b$05$abcdefghijklmnopqrstuuoXuKqgZXLiJqzfmMXDDhSFPIvxV7t8."  # hunter2
+    (tmp_path / "registry").mkdir()
+    with registry(tmp_path / "registry", htpasswd=hashed) as locked:
+        desk = Desk(locked, tmp_path)
+        with pytest.raises(PeerError, match="401") as caught:
+            await desk.push("locked:1")
+        assert "credentials" in caught.value.remedy
+        auth = b64encode(b"owner:hunter2").decode()
+        document = json.dumps({"auths": {locked.host: {"auth": auth}}}).encode()
+        desk.credentials = credentials.parse(document)
+        digest = await desk.push("locked:1")
+        await desk.sign("locked:1", digest)
+        await desk.pull("locked:1", tmp_path / "rootfs")
+
+
+async def test_moved_registry_serves_under_the_name_asked_for(desk: Desk, tmp_path: Path) -> None:
+    """As in the guest, which reaches the owner's localhost under another address."""
+    digest = await desk.push("moved:1")
+    await desk.sign("moved:1", digest)
+    rule = f"""
+        [[registry]]
+        prefix = "{desk.registry.host}"
+        location = "127.0.0.1:{desk.registry.port}"
+        [[registry.mirror]]
+        location = "127.0.0.1:1"
+    """
+    pulled = await desk.pull("moved:1", tmp_path / "rootfs", rules=rules.parse(rule))
+    assert pulled.reference == str(desk.reference("moved:1"))
 
 
 async def test_missing_image_is_told(desk: Desk, tmp_path: Path) -> None:

@@ -92,7 +92,8 @@ def build(layout: Path, name: str, as_json: bool) -> None:
     from casemate.oci.layout import Layout
     from casemate.workload import application
 
-    made = application.build(Layout.create(layout), name=name)
+    with Layout.creating(layout) as into:
+        made = application.build(into, name=name)
     if as_json:
         print_json({"layout": str(layout), "name": name, "digest": made.digest})
     else:
@@ -137,14 +138,13 @@ def encrypt(
     wrapping = read_or_create(key_file, key_id)
     with opened(source) as layout:
         entry = layout.entry(name)
-        into = Layout.create(target)
         known = name or (entry.annotations or {}).get(NAME, "image")
-        manifest = asyncio.run(
-            encrypt_image(
+        with Layout.creating(target) as into:
+            work = encrypt_image(
                 layout, entry, into=into, name=known, wrapping=wrapping, layers=layers or None
             )
-        )
-    made = into.entry(known)
+            manifest = asyncio.run(work)
+            made = into.entry(known)
     sealed = [layer.media_type.endswith("+encrypted") for layer in manifest.layers]
     if as_json:
         print_json({"digest": made.digest, "key_id": key_id, "layers_encrypted": sealed})

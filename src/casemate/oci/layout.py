@@ -1,6 +1,7 @@
 """Images on disk in the OCI image layout: a folder, or a tar of one, read and written."""
 
 import json
+import shutil
 import tarfile
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -45,6 +46,17 @@ class Layout:
         empty = Index(schema_version=2, media_type=OCI_INDEX, manifests=())
         (folder / "index.json").write_bytes(msgspec.json.encode(empty))
         return cls(folder)
+
+    @classmethod
+    @contextmanager
+    def creating(cls, folder: Path) -> Iterator[Self]:
+        """Make a layout in the block; nothing of it is left when the block fails."""
+        layout = cls.create(folder)
+        try:
+            yield layout
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
 
     @property
     def index(self) -> Index:

@@ -82,9 +82,10 @@ async def pull(
 ) -> PulledImage:
     """Pull an image from where the rules say, each place in order until one gives it.
 
-    Args and errors: as ``pull_from``; of several places that fail, the last one's error.
+    Args and errors: as ``pull_from``; of several places that fail, a refusal outweighs an
+    absence, and the last one is told.
     """
-    failure: CasemateError | None = None
+    failures: list[CasemateError] = []
     for task in rules.tasks(reference):
         source = Registry(http, task.reference, credentials=credentials, plain_http=task.plain_http)
         judge = Judgement(
@@ -102,9 +103,9 @@ async def pull(
             )
         except (PeerError, VerificationError) as error:
             report(f"{task.reference}: {error.where}")
-            failure = error
-    assert failure is not None
-    raise failure
+            failures.append(error)
+    refusals = [error for error in failures if isinstance(error, VerificationError)]
+    raise (refusals or failures)[-1]
 
 
 async def pull_from(
