@@ -69,6 +69,7 @@ class Handshake:
             raise BrokerError(
                 Variant.ATTESTATION_ERROR,
                 "Attestation error: RCAR handshake Attest failed",
+                status=_status(error),
                 reason=reason,
             ) from error
         expires = datetime.fromisoformat(session.timeout).timestamp()
@@ -144,9 +145,14 @@ def _auth_refused(error: CasemateError, reason: Refusal) -> BrokerError:
     return BrokerError(
         Variant.ATTESTATION_ERROR,
         f"Attestation error: RCAR handshake Auth failed: {cause}",
-        status=503 if isinstance(error, HostError) else 401,
+        status=_status(error),
         reason=reason,
     )
+
+
+def _status(error: CasemateError) -> int:
+    """503 where the mistake is this machine's: clients then try again, and need no new evidence."""
+    return 503 if isinstance(error, HostError) else 401
 
 
 def _cookie(name: str, expires: float) -> tuple[str, str]:
