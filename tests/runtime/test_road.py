@@ -36,6 +36,8 @@ HEARD = [
     _event(118, END, Station.RELEASE),
     _event(118.5, END, Station.RELEASE),
     _event(119, END, Station.PULL),
+    _event(150, BEGIN, Station.RELEASE, "a secret on demand"),
+    _event(151, END, Station.RELEASE),
 ]
 
 
@@ -57,6 +59,16 @@ def test_all_eleven_stations_come_out_in_order() -> None:
         Station.SERVE: 79,
         Station.STOP: 0.5,
     }
+
+
+def test_waiting_for_the_encrypted_disk_is_part_of_pulling() -> None:
+    found = road.spans({**MARKS, "creating": 114.5}, HEARD, now=300)
+    assert road.seconds(found)[Station.PULL] == 4.5
+
+
+def test_loading_the_guests_code_is_part_of_booting() -> None:
+    heard = [HEARD[0], HEARD[1], _event(112.5, BEGIN, Station.INITDATA)]
+    assert road.seconds(road.spans(MARKS, heard, now=300))[Station.BOOT] == 11.5
 
 
 def test_a_running_pod_serves_until_now() -> None:

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from casemate.errors import PeerError
 from casemate.trace import Span, Station
 from casemate.wire import console, console_log
@@ -46,10 +48,12 @@ def read_events(folder: Path) -> list[Heard]:
 def spans(marks: Mapping[str, float], heard: Iterable[Heard], *, now: float) -> list[Span]:
     """Join marks and events to spans, in the order they began.
 
-    Marks: ``request``, ``launch``, ``connected``, ``created``, ``started``, ``stopping``,
-    ``stopped``; each is the time at which that was reached. A station may have several spans.
+    Marks: ``request``, ``launch``, ``connected``, ``creating``, ``created``, ``started``,
+    ``stopping``, ``stopped``; each is the time at which that was reached. A station may have
+    several spans. What the guest does for a running pod (secrets on demand, more images) belongs
+    to ``serve``.
     """
-    events = list(heard)
+    events = [(time, event) for time, event in heard if time <= marks.get("started", now)]
     over = marks.get("connected", marks.get("stopped", now))
     switched_on = _first(events, Station.BOOT)
     booted = _booted(events) or over
@@ -57,7 +61,7 @@ def spans(marks: Mapping[str, float], heard: Iterable[Heard], *, now: float) -> 
         *_between(Station.REQUEST, marks.get("request"), marks.get("launch")),
         *_between(Station.LAUNCH, marks.get("launch"), switched_on or over),
         *_between(Station.BOOT, switched_on, booted),
-        *_told(events, now),
+        *_told(events, marks),
         *_between(Station.CONNECT, _ready(events), marks.get("connected")),
         *_between(Station.SERVE, marks.get("started"), marks.get("stopping", now)),
         *_between(Station.STOP, marks.get("stopping"), marks.get("stopped")),
@@ -87,8 +91,11 @@ def _covered(intervals: list[tuple[float, float]]) -> float:
     return total
 
 
-def _told(events: list[Heard], now: float) -> list[Span]:
-    """Pair begin and end of what the guest measures; nested pairs of a station become one."""
+def _told(events: list[Heard], marks: Mapping[str, float]) -> list[Span]:
+    """Pair begin and end of what the guest measures; nested pairs of a station become one.
+
+    Pulling begins when the node asks for it: the guest may wait for its encrypted disk first.
+    """
     found = []
     for station in _TOLD:
         open_at, depth, note = 0.0, 0, ""
@@ -106,7 +113,10 @@ def _told(events: list[Heard], now: float) -> list[Span]:
                     found += _between(station, open_at, time, note or event.note)
         if depth:
             found += _between(station, open_at, max(time for time, _ in events), note)
-    return [span for span in found if span.start <= now]
+    pulls = [span for span in found if span.station is Station.PULL]
+    if pulls and (asked := marks.get("creating", pulls[0].start)) < pulls[0].start:
+        found[found.index(pulls[0])] = msgspec.structs.replace(pulls[0], start=asked)
+    return found
 
 
 def _between(
@@ -123,12 +133,12 @@ def _first(events: list[Heard], station: Station) -> float | None:
 
 
 def _booted(events: list[Heard]) -> float | None:
-    """When the guest's own code first spoke: what came before is boot."""
+    """When the guest began its own work: loading its code is still boot."""
+    other = next((t for t, e in events if e.station is not Station.BOOT), None)
     ended = next(
         (t for t, e in events if e.station is Station.BOOT and e.kind is EventKind.END), None
     )
-    other = next((t for t, e in events if e.station is not Station.BOOT), None)
-    return ended if ended is not None else other
+    return other if other is not None else ended
 
 
 def _ready(events: list[Heard]) -> float | None:

@@ -99,6 +99,7 @@ class Sandboxes:
         async with await Agent.connect(Path(pod.agent)) as agent:
             await agent.check()
             await agent.create_sandbox(pod.id, request.name)
+            pod = _marked(pod, "creating")
             for container in request.containers:
                 identity = secrets.token_hex(_ID)
                 progress(f"attest, pull, start: {container.image}")
