@@ -45,7 +45,8 @@ def read(
     values: dict[str, Any] = {row.name: row.default for row in table}
     if file is not None:
         for name, value in _flatten(_parse(file)).items():
-            values[_known(name, known, str(file)).name] = _typed(known[name], value, str(file))
+            row = _known(name, known, str(file))
+            values[name] = _typed(row, value, str(file))
     for row in table:
         if (text := environment.get(row.environment(prefix))) is not None:
             values[row.name] = _from_text(row, text, row.environment(prefix))

@@ -4,16 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
-from casemate.errors import HostError, InputError
+from casemate.errors import HostError
 from casemate.linux import lock
 from casemate.linux.daemon import Daemon
-
-_LONGEST_PATH: Final = 72
-"""Characters: a pod's sockets stand below the folder, and a socket's path holds 107 (unix(7))."""
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +82,7 @@ class StateFolder:
 
         Raises:
             HostError: another command holds it; the message names its pid.
-            InputError: the path is too long for the sockets below it.
+            OSError: the folder cannot be made.
         """
         self._make()
         with lock.hold(self.root / "lock", purpose=purpose):
@@ -117,12 +113,6 @@ class StateFolder:
         fresh.replace(self._record)
 
     def _make(self) -> None:
-        if len(str(self.root)) > _LONGEST_PATH:
-            raise InputError(
-                "--state",
-                got=f"{len(str(self.root))} characters",
-                want=f"at most {_LONGEST_PATH}: sockets stand below it",
-            )
         for folder in (self.root, self.logs, self.owner, self.pods):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.root.chmod(0o700)

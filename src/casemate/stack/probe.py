@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 
 from casemate.errors import CasemateError, HostError
 from casemate.linux.daemon import Daemon
+from casemate.net import unix
 from casemate.net.http import HttpClient
 
 Probe: TypeAlias = Callable[[], Awaitable[bool]]
@@ -34,12 +35,7 @@ def listens(socket: Path) -> Probe:
     """Ask whether a Unix socket takes connections."""
 
     async def ask() -> bool:
-        try:
-            _, writer = await asyncio.open_unix_connection(socket)
-        except OSError:
-            return False
-        writer.close()
-        await writer.wait_closed()
+        unix.connect(socket).close()
         return True
 
     return ask
