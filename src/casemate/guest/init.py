@@ -7,7 +7,7 @@ fall into and nothing to retry by hand.
 
 import gc
 import os
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from casemate.guest import lean
 
@@ -17,6 +17,9 @@ from casemate.guest import machine  # noqa: E402
 from casemate.guest.console import Console  # noqa: E402
 from casemate.linux import power  # noqa: E402
 from casemate.trace import Station  # noqa: E402
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 _ENVIRONMENT: Final = {"HOME": "/root", "LANG": "C.UTF-8", "TMPDIR": "/tmp"}  # noqa: S108  # ours alone
 
@@ -33,19 +36,42 @@ def main() -> int:
         machine.load_modules()
         os.environ.update(_ENVIRONMENT)
         station = Station.INITDATA
-        _run(console)
+        _run(console, _sealing_scratch())
     except BaseException as error:  # noqa: BLE001  # process 1 has nobody to pass it to
         (console or Console.open()).fatal(station, error)
     power.off()
 
 
-def _run(console: Console) -> None:
+def _sealing_scratch() -> "Future[bool]":
+    """Begin to seal the scratch disk, if there is one: it takes as long as our imports do."""
+    from concurrent.futures import Future
+    from threading import Thread
+
+    sealed: Future[bool] = Future()
+
+    def seal() -> None:
+        try:
+            from casemate.guest.storage import scratch
+
+            sealed.set_result(scratch.prepare_if_present(_load_modules))
+        except Exception as error:  # noqa: BLE001  # told to whoever waits for the disk
+            sealed.set_exception(error)
+
+    Thread(target=seal, name="scratch", daemon=True).start()
+    return sealed
+
+
+def _load_modules() -> None:
+    machine.load_modules(machine.SCRATCH_MODULES)
+
+
+def _run(console: Console, sealed: "Future[bool]") -> None:
     """Import what takes time, after the console has shown a sign of life."""
     import asyncio
 
     from casemate.guest.pod import serve
 
-    asyncio.run(serve(console))
+    asyncio.run(serve(console, sealed))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -21,8 +22,6 @@ from casemate.guest.reaper import Reaper
 from casemate.guest.reporting import Stations
 from casemate.guest.rest import serve as rest
 from casemate.guest.rest.api import Features
-from casemate.guest.storage import scratch
-from casemate.linux import block
 from casemate.linux.crun import Crun
 from casemate.net.ttrpc import Server, Services
 from casemate.tee import attesters
@@ -35,8 +34,8 @@ _LAST_WORDS: Final = 0.2
 """Seconds for the answer to DestroySandbox to leave the machine."""
 
 
-async def serve(console: Console) -> None:
-    """Serve the pod until its sandbox is destroyed.
+async def serve(console: Console, sealed: Future[bool]) -> None:
+    """Serve the pod until its sandbox is destroyed; ``sealed`` tells when the scratch disk is.
 
     Raises:
         CasemateError: the pod cannot be what it must be.
@@ -47,7 +46,7 @@ async def serve(console: Console) -> None:
     given, attester = _provision(console)
     try:
         async with asyncio.TaskGroup() as tasks:
-            await Pod(given, attester, console, tasks).serve()
+            await Pod(given, attester, console, tasks, sealed).serve()
             await _end()
     except* PodOver:
         console.end(Station.STOP)
@@ -86,12 +85,17 @@ class Pod:
     """All services of one pod, and the tasks that prepare what they need."""
 
     def __init__(
-        self, given: Provision, attester: Attester, console: Console, tasks: asyncio.TaskGroup
+        self,
+        given: Provision,
+        attester: Attester,
+        console: Console,
+        tasks: asyncio.TaskGroup,
+        sealed: Future[bool],
     ) -> None:
         self._given = given
         self._console = console
         self._tasks = tasks
-        self._scratch = tasks.create_task(self._prepare_scratch())
+        self._scratch = tasks.create_task(self._await_scratch(sealed))
         self._policy = tasks.create_task(self._compile_policy())
         stations = Stations(console.report)
         self._attestation = attestation.build(attester, given.initdata, stations)
@@ -124,15 +128,12 @@ class Pod:
         await asyncio.shield(self._scratch)
         await self._hub.pull(reference, bundle)
 
-    async def _prepare_scratch(self) -> None:
-        if not self._given.scratch:
-            return
-        device = block.find_by_serial(scratch.SERIAL)
-        if device is None:
+    async def _await_scratch(self, sealed: Future[bool]) -> None:
+        present = await asyncio.wrap_future(sealed)
+        if present:
+            self._note(Station.BOOT, "scratch disk sealed")
+        elif self._given.scratch:
             raise HostError("scratch disk", got="none", want="the disk that user data promises")
-        await asyncio.to_thread(machine.load_modules, machine.SCRATCH_MODULES)
-        await scratch.prepare(device)
-        self._note(Station.BOOT, "scratch disk sealed")
 
     async def _compile_policy(self) -> AgentPolicy:
         """Compile on this thread: the engine serves only the thread that made it."""

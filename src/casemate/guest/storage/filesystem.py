@@ -4,14 +4,13 @@ Under dm-integrity such a sector fails its tag when read. So: blocks that mke2fs
 written first, inode tables are written at once, and nothing else is ever read before it is written.
 """
 
-import asyncio
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from casemate.linux import block, mount
-from casemate.linux.process import Completed, run_async
+from casemate.linux.process import Completed, run
 
 _BLOCK: Final = 4096
 _LONGEST: Final = 600.0
@@ -20,16 +19,16 @@ _LAZY: Final = "lazy_itable_init"
 _TOLD: Final = ("-F", "-b", str(_BLOCK))
 
 
-async def make_ext4(device: Path, options: Sequence[str]) -> None:
+def make_ext4(device: Path, options: Sequence[str]) -> None:
     """Make an ext4 file system; ``options`` go to mke2fs.
 
     Raises:
         HostError: mke2fs fails.
     """
     words = written_tables(options)
-    planned = await _mke2fs(["-n", *_TOLD, *words, str(device)])
-    await asyncio.to_thread(_write_first, device, [0, *backups(planned.stdout)])
-    await _mke2fs([*_TOLD, *words, str(device)])
+    planned = _mke2fs(["-n", *_TOLD, *words, str(device)])
+    _write_first(device, [0, *backups(planned.stdout)])
+    _mke2fs([*_TOLD, *words, str(device)])
 
 
 def mount_ext4(device: Path, target: Path, options: Sequence[str]) -> None:
@@ -69,5 +68,5 @@ def _write_first(device: Path, numbers: Sequence[int]) -> None:
         block.wipe(device, number * _BLOCK, _BLOCK)
 
 
-async def _mke2fs(arguments: Sequence[str]) -> Completed:
-    return await run_async(["mkfs.ext4", *arguments], timeout=_LONGEST)
+def _mke2fs(arguments: Sequence[str]) -> Completed:
+    return run(["mkfs.ext4", *arguments], timeout=_LONGEST)

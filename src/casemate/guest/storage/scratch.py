@@ -5,9 +5,9 @@ A changed block is an I/O error. An old block put back in its old place is not n
 written once per pod, and what is read back is what this pod wrote.
 """
 
-import asyncio
 import secrets
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -47,15 +47,29 @@ class Cipher(msgspec.Struct, frozen=True):
 XTS_HMAC: Final = Cipher("capi:authenc(hmac(sha256),xts(aes))-plain64", 96, 32)
 
 
-async def prepare(device: Path, target: Path = TARGET, *, cipher: Cipher = XTS_HMAC) -> None:
+def prepare(device: Path, target: Path = TARGET, *, cipher: Cipher = XTS_HMAC) -> None:
     """Seal ``device``, make a file system on it and mount it at ``target``.
 
     Raises:
         HostError: the kernel refuses, or the disk is too small.
     """
-    sealed = await asyncio.to_thread(seal, device, "scratch", cipher)
-    await filesystem.make_ext4(sealed, _MKFS)
-    await asyncio.to_thread(filesystem.mount_ext4, sealed, target, ("nodev",))
+    sealed = seal(device, "scratch", cipher)
+    filesystem.make_ext4(sealed, _MKFS)
+    filesystem.mount_ext4(sealed, target, ("nodev",))
+
+
+def prepare_if_present(load_modules: Callable[[], None]) -> bool:
+    """Prepare the scratch disk; False when the machine has none.
+
+    Raises:
+        HostError: as :func:`prepare`.
+    """
+    device = block.find_by_serial(SERIAL)
+    if device is None:
+        return False
+    load_modules()
+    prepare(device)
+    return True
 
 
 def seal(device: Path, name: str, cipher: Cipher) -> Path:

@@ -79,7 +79,7 @@ class SecureMounts:
             _link(mount_point, mapped)
             return
         if wanted.source_type == "empty":
-            await filesystem.make_ext4(mapped, shlex.split(wanted.mkfs_opts))
+            await asyncio.to_thread(filesystem.make_ext4, mapped, shlex.split(wanted.mkfs_opts))
         await asyncio.to_thread(filesystem.mount_ext4, mapped, mount_point, ("nodev", *flags))
 
     async def _open(self, wanted: BlockDevice, device: Path) -> Path:
