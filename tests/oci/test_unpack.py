@@ -4,6 +4,7 @@ from io import BytesIO
 from pathlib import Path
 from tarfile import DIRTYPE, LNKTYPE, PAX_FORMAT, REGTYPE, SYMTYPE, TarInfo
 from tarfile import open as open_tar
+from typing import Any
 
 import pytest
 
@@ -150,6 +151,12 @@ def test_file_larger_than_the_disk_is_told_before_it_is_written(tmp_path: Path) 
 def test_deep_path_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PeerError):
         unpack(tmp_path, [entry("/".join("d" * 300))])
+
+
+@pytest.mark.parametrize("owner", [{"uid": 0xFFFFFFFF}, {"gid": 1 << 40}])
+def test_owner_beyond_32_bits_is_refused(owner: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(PeerError):
+        unpack(tmp_path, [entry("a", **owner)])
 
 
 def test_descriptors_do_not_pile_up(tmp_path: Path) -> None:

@@ -50,7 +50,11 @@ class RootfsWriter:
         try:
             with Tree(self._staging) as tree:
                 for (layer, diff_id), opening in zip(image.layers, openings, strict=True):
-                    await self._unpack(tree, layer, diff_id, opening)
+                    lowest = layer is image.manifest.layers[0]
+                    writer = LayerUnpacker(
+                        tree, lowest=lowest, devices=self._devices, limits=self._limits
+                    )
+                    await self._unpack(writer, layer, diff_id, opening)
             require_new(self._target)
             self._staging.rename(self._target)
         except BaseException:
@@ -58,11 +62,10 @@ class RootfsWriter:
             raise
 
     async def _unpack(
-        self, tree: Tree, layer: Descriptor, diff_id: Digest, opening: Opening | None
+        self, writer: LayerUnpacker, layer: Descriptor, diff_id: Digest, opening: Opening | None
     ) -> None:
         kind = "encrypted layer" if opening else "layer"
         self._report(f"{kind} {layer.digest}, {layer.size} bytes")
-        writer = LayerUnpacker(tree, devices=self._devices, limits=self._limits)
         try:
             reader = LayerReader(layer, diff_id, opening, writer)
             async for piece in self._source.blob(layer):
@@ -78,7 +81,8 @@ class RootfsWriter:
             parent.mkdir(parents=True, exist_ok=True)
             there = os.statvfs(parent)
             free = there.f_bavail * there.f_frsize
-            self._staging.mkdir(mode=0o755)
+            self._staging.mkdir()
+            self._staging.chmod(0o755)  # whatever the umask is
         except OSError as error:
             raise HostError(str(parent), got=error.strerror, want="a folder to write to") from error
         if needed > free:

@@ -20,6 +20,7 @@ LONGEST_PATH: Final = 4096
 
 _BLOCK: Final = 512
 _LATEST: Final = (1 << 33) * 10**9  # nanoseconds; the year 2242, which every file system can hold
+_NOBODY: Final = 0xFFFFFFFF  # to the kernel: leave the owner as it is
 _ZEROS: Final = bytes(_BLOCK)
 _XATTR: Final = b"SCHILY.xattr."
 _LIB_XATTR: Final = b"LIBARCHIVE.xattr."
@@ -180,8 +181,8 @@ class TarReader:
             path=_bounded(path),
             kind=kind,
             mode=_number(block[100:108], "mode") & 0o7777,
-            uid=_decimal(records, b"uid", _number(block[108:116], "uid")),
-            gid=_decimal(records, b"gid", _number(block[116:124], "gid")),
+            uid=_owner(records, b"uid", block[108:116]),
+            gid=_owner(records, b"gid", block[116:124]),
             size=size if kind is Kind.FILE else 0,
             mtime_ns=_mtime(records, block),
             target=_bounded(records.get(b"linkpath") or _text(block[157:257])),
@@ -218,6 +219,13 @@ def _device(block: bytes) -> tuple[int, int]:
     if major >= 1 << 12 or minor >= 1 << 20:
         raise _broken("device", f"{major}:{minor}", "a Linux device number")
     return major, minor
+
+
+def _owner(records: dict[bytes, bytes], name: bytes, field: bytes) -> int:
+    number = _decimal(records, name, _number(field, name.decode()))
+    if number >= _NOBODY:
+        raise _broken(name.decode(), number, "at most 32 bits")
+    return number
 
 
 def _decimal(records: dict[bytes, bytes], name: bytes, default: int) -> int:

@@ -117,6 +117,7 @@ class Tree:
             if not create:
                 return None
             os.mkdir(name, 0o755, dir_fd=at.fd)
+            os.chmod(name, 0o755, dir_fd=at.fd)  # noqa: S103  # whatever the umask is
             return self._open(at, name)
         except NotADirectoryError:
             return self._follow(at, name, create=create, links=links)
@@ -147,15 +148,51 @@ class Tree:
 
 
 @contextmanager
-def listed(folder: int, name: bytes) -> Iterator[tuple[int, list[bytes]]]:
-    """Open the sub-folder ``name`` (never through a link); gives its descriptor and names."""
+def opened(folder: int, name: bytes) -> Iterator[int]:
+    """Open a sub-folder (``.`` is the folder itself), never through a link."""
     fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
     try:
-        with os.scandir(fd) as entries:
-            names = [os.fsencode(entry.name) for entry in entries]
-        yield fd, names
+        yield fd
     finally:
         os.close(fd)
+
+
+@contextmanager
+def kept(folder: Folder | None) -> Iterator[Folder | None]:
+    """Keep a folder open over the next walk of the tree."""
+    if folder is None:
+        yield None
+        return
+    fd = os.dup(folder.fd)
+    try:
+        yield Folder(fd, folder.parts)
+    finally:
+        os.close(fd)
+
+
+def exists(folder: int, name: bytes) -> bool:
+    """Tell whether the folder holds ``name``, be it a dangling link."""
+    try:
+        os.lstat(name, dir_fd=folder)
+    except FileNotFoundError:
+        return False
+    return bool(name)
+
+
+def is_folder(folder: int, name: bytes) -> bool:
+    """Tell whether ``name`` is a folder itself, not a link to one."""
+    try:
+        return S_ISDIR(os.lstat(name, dir_fd=folder).st_mode)
+    except FileNotFoundError:
+        return False
+
+
+@contextmanager
+def listed(folder: int, name: bytes) -> Iterator[tuple[int, list[bytes]]]:
+    """Open the sub-folder ``name`` (never through a link); gives its descriptor and names."""
+    with opened(folder, name) as fd, os.scandir(fd) as entries:
+        names = [os.fsencode(entry.name) for entry in entries]
+        yield fd, names
 
 
 def _escape(got: bytes, what: str) -> PeerError:

@@ -15,13 +15,13 @@ from typing import Final
 import msgspec
 
 from casemate.errors import HostError, PeerError
+from casemate.oci.attributes import dress_file, dress_folder, dress_name
 from casemate.oci.tar import End, Entry, Event, Kind
-from casemate.oci.tree import Folder, Parts, Tree, listed, split
+from casemate.oci.tree import Folder, Parts, Tree, exists, is_folder, kept, listed, split
 
 _WHITEOUT: Final = b".wh."
 _OPAQUE: Final = b".wh..wh..opq"
 _AUFS: Final = b".wh..wh."
-_OVERLAY_XATTRS: Final = (b"trusted.overlay.", b"user.overlay.")
 _FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _MACHINE: Final = frozenset(
@@ -53,6 +53,7 @@ class LayerUnpacker:
     Args:
         tree: where; lower layers are there already when whiteouts are applied.
         whiteouts: what becomes of a whiteout.
+        lowest: nothing lies below: whiteouts hide nothing, and no names are remembered.
         devices: whether device nodes are made; they are left out otherwise.
         limits: bounds of the layer.
     """
@@ -62,14 +63,15 @@ class LayerUnpacker:
         tree: Tree,
         *,
         whiteouts: Whiteouts = Whiteouts.APPLY,
+        lowest: bool = False,
         devices: bool = True,
         limits: Limits | None = None,
     ) -> None:
         self._tree = tree
+        self._lowest = lowest
         self._whiteouts = whiteouts
         self._devices = devices
         self._limits = limits or Limits()
-        self._as_root = os.geteuid() == 0
         self._touched: set[Parts] = {()}
         self._times: dict[Parts, int] = {}
         self._entries = 0
@@ -146,7 +148,7 @@ class LayerUnpacker:
         return folder
 
     def _touch(self, parts: Parts) -> None:
-        while parts not in self._touched:
+        while parts not in self._touched and not self._lowest:
             self._touched.add(parts)
             parts = parts[:-1]
 
@@ -155,7 +157,7 @@ class LayerUnpacker:
             raise PeerError("layer entry", got=f"{entry.kind} as the root", want="a folder")
         root = self._tree.folder((), create=False)
         assert root is not None
-        self._dress_folder(root.fd, b".", entry)
+        dress_folder(root.fd, b".", entry)
         self._times[()] = entry.mtime_ns
 
     def _take_whiteout(self, parts: Parts) -> None:
@@ -167,7 +169,7 @@ class LayerUnpacker:
             raise PeerError("layer whiteout", got=name, want="the name of a file")
         if self._whiteouts is Whiteouts.OVERLAY:
             self._write_whiteout(self._parent(tuple(above)), name, victim)
-        elif folder := self._tree.folder(tuple(above), create=False):
+        elif not self._lowest and (folder := self._tree.folder(tuple(above), create=False)):
             self._times.setdefault(folder.parts, os.fstat(folder.fd).st_mtime_ns)
             if name == _OPAQUE:
                 self._hide_folder(folder)
@@ -189,7 +191,7 @@ class LayerUnpacker:
         """Remove what lower layers put there; this layer's own entries stay."""
         if parts not in self._touched:
             self._tree.remove(folder, name)
-        elif _is_folder(folder, name):
+        elif is_folder(folder, name):
             with listed(folder, name) as (fd, names):
                 for child in names:
                     self._hide(fd, child, (*parts, child))
@@ -222,7 +224,7 @@ class LayerUnpacker:
                 os.symlink(entry.target, name, dir_fd=folder.fd)
             case _:
                 self._make_node(folder, name, entry)
-        self._dress_name(folder.fd, name, entry)
+        dress_name(folder.fd, name, entry)
 
     def _make_node(self, folder: Folder, name: bytes, entry: Entry) -> None:
         kinds = {Kind.CHAR: stat.S_IFCHR, Kind.BLOCK: stat.S_IFBLK, Kind.FIFO: stat.S_IFIFO}
@@ -237,18 +239,18 @@ class LayerUnpacker:
         try:
             os.mkdir(name, 0o700, dir_fd=folder.fd)
         except FileExistsError:
-            if not _is_folder(folder.fd, name):
+            if not is_folder(folder.fd, name):
                 self._tree.remove(folder.fd, name)
                 os.mkdir(name, 0o700, dir_fd=folder.fd)
-        self._dress_folder(folder.fd, name, entry)
+        dress_folder(folder.fd, name, entry)
         self._times[(*folder.parts, name)] = entry.mtime_ns
 
     def _make_link(self, folder: Folder, name: bytes, entry: Entry) -> None:
         *above, last = split(entry.target) or (b"",)
-        with _kept(folder) as into, _kept(self._tree.folder(tuple(above), create=False)) as source:
-            if source is None or into is None or not _exists(source.fd, last):
+        with kept(folder) as into, kept(self._tree.folder(tuple(above), create=False)) as source:
+            if source is None or into is None or not exists(source.fd, last):
                 raise PeerError("hard link", got=entry.target, want="an earlier entry of the image")
-            if _is_folder(source.fd, last):
+            if is_folder(source.fd, last):
                 raise PeerError("hard link", got=entry.target, want="a file, not a folder")
             if (source.parts, last) == (into.parts, name):
                 return
@@ -260,87 +262,9 @@ class LayerUnpacker:
             return
         (fd, entry), self._file = self._file, None
         try:
-            self._own_fd(fd, entry)
-            os.fchmod(fd, entry.mode)
-            self._set_xattrs(fd, entry)
-            os.utime(fd, ns=(entry.mtime_ns, entry.mtime_ns))
+            dress_file(fd, entry)
         finally:
             os.close(fd)
-
-    def _dress_folder(self, folder: int, name: bytes, entry: Entry) -> None:
-        with listed_fd(folder, name) as fd:
-            self._own_fd(fd, entry)
-            os.fchmod(fd, entry.mode if self._as_root else entry.mode | 0o700)
-            self._set_xattrs(fd, entry)
-
-    def _dress_name(self, folder: int, name: bytes, entry: Entry) -> None:
-        if self._as_root:
-            os.chown(name, entry.uid, entry.gid, dir_fd=folder, follow_symlinks=False)
-        if entry.kind is not Kind.SYMLINK:
-            os.chmod(name, entry.mode, dir_fd=folder)
-        self._set_xattrs(b"/proc/self/fd/%d/%s" % (folder, name), entry)
-        times = (entry.mtime_ns, entry.mtime_ns)
-        os.utime(name, ns=times, dir_fd=folder, follow_symlinks=False)
-
-    def _own_fd(self, fd: int, entry: Entry) -> None:
-        if self._as_root and (entry.uid or entry.gid):
-            os.fchown(fd, entry.uid, entry.gid)
-        elif self._as_root:
-            os.fchown(fd, 0, 0)
-
-    def _set_xattrs(self, at: int | bytes, entry: Entry) -> None:
-        for name, value in entry.xattrs:
-            if name.startswith(_OVERLAY_XATTRS):
-                continue  # a layer must not speak to overlayfs
-            try:
-                if isinstance(at, int):
-                    os.setxattr(at, name, value)
-                else:
-                    os.setxattr(at, name, value, follow_symlinks=False)
-            except OSError as error:
-                if error.errno == errno.ENOTSUP or (
-                    error.errno == errno.EPERM and not self._as_root
-                ):
-                    continue  # this file system, or this user, has none of them
-                raise
-
-
-@contextmanager
-def listed_fd(folder: int, name: bytes) -> Iterator[int]:
-    """Open a sub-folder, never through a link."""
-    fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
-    try:
-        yield fd
-    finally:
-        os.close(fd)
-
-
-@contextmanager
-def _kept(folder: Folder | None) -> Iterator[Folder | None]:
-    """Keep a folder open over the next walk of the tree."""
-    if folder is None:
-        yield None
-        return
-    fd = os.dup(folder.fd)
-    try:
-        yield Folder(fd, folder.parts)
-    finally:
-        os.close(fd)
-
-
-def _exists(folder: int, name: bytes) -> bool:
-    try:
-        os.lstat(name, dir_fd=folder)
-    except FileNotFoundError:
-        return False
-    return bool(name)
-
-
-def _is_folder(folder: int, name: bytes) -> bool:
-    try:
-        return stat.S_ISDIR(os.lstat(name, dir_fd=folder).st_mode)
-    except FileNotFoundError:
-        return False
 
 
 def _write(fd: int, data: bytes) -> None:
@@ -362,7 +286,7 @@ def _told(path: bytes) -> Iterator[None]:
         raise PeerError(
             where, got=error.strerror, want="an entry a file system can hold"
         ) from error
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise PeerError("layer entry", got=error, want="numbers a file system can hold") from error
 
 
