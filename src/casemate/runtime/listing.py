@@ -9,7 +9,7 @@ import msgspec
 
 from casemate.errors import CasemateError
 from casemate.runtime.agent import Agent
-from casemate.runtime.record import Pod, Pods, PodState
+from casemate.runtime.record import Container, Pod, Pods, PodState
 
 _PATIENCE: Final = 3.0
 """Seconds for a guest to tell its numbers."""
@@ -80,12 +80,18 @@ async def _listed(pod: Pod) -> ListedPod:
                 name=c.name,
                 id=c.id,
                 image=c.image,
-                state="running" if c.exit_code is None else f"ended {c.exit_code}",
+                state=_state(c, shown),
                 exit_code=c.exit_code,
             )
             for c in pod.containers
         ),
     )
+
+
+def _state(container: Container, pod: str) -> str:
+    if container.exit_code is not None:
+        return f"ended {container.exit_code}"
+    return "lost" if pod == PodState.LOST else "running"
 
 
 async def _metrics(pod: Pod) -> dict[str, float]:
