@@ -260,7 +260,16 @@ def _initrd(build: Context, release: str) -> bytes:
     defines = ["-DDEBUG"] if build.given.recipe.variant is Variant.DEBUG else []
     program = _compile(build, "init", defines)
     folder = build.packages.resolve(f"usr/lib/modules/{release}")
-    return initrd.pack(program, modules.plan(folder, modules.INITRD))
+    packed = initrd.pack(program, modules.plan(folder, modules.INITRD))
+    return _compress(build, packed)
+
+
+def _compress(build: Context, data: bytes) -> bytes:
+    """Compress with the fetched zlib: this machine's may give other bytes."""
+    script = "import sys, zlib; f = zlib.compressobj(9, wbits=31); i, o = sys.stdin, sys.stdout"
+    script += "; o.buffer.write(f.compress(i.buffer.read()) + f.flush())"
+    python = bytecode.foreign(build.packages.folder, "usr/bin/python3.11")
+    return process.run([*python, "-ISBc", script], input=data, timeout=_PATIENCE).stdout
 
 
 def _compile(build: Context, name: str, defines: list[str]) -> bytes:

@@ -1,0 +1,74 @@
+"""The bundle, in a fresh interpreter: what process 1 of a pod VM does first."""
+
+import marshal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from casemate.podvm import start
+
+MODULES = {
+    "pack": ("VALUE = 1\n", True, "/site/pack/__init__.py"),
+    "pack.inner": ("from pack import VALUE\nTWICE = VALUE * 2\n", False, "/site/pack/inner.py"),
+    "broken": ("1 / 0\n", False, "/site/broken.py"),
+}
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    compiled = {
+        name: (marshal.dumps(compile(text, path, "exec")), package, path)
+        for name, (text, package, path) in MODULES.items()
+    }
+    file = tmp_path / "bundle"
+    file.write_bytes(start.encode(compiled))
+    return file
+
+
+def run(bundle: Path, script: str) -> subprocess.CompletedProcess[str]:
+    source = Path(start.__file__).read_text()
+    program = (
+        f"import sys\nsource = {source!r}\n"
+        "start = type(sys)('casemate_start')\nexec(source, start.__dict__)\n"
+        f"start.install({str(bundle)!r})\n{script}"
+    )
+    return subprocess.run(
+        [sys.executable, "-I", "-S", "-B", "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_modules_and_packages_come_out_of_the_bundle(bundle: Path) -> None:
+    done = run(bundle, "import pack.inner as m; print(m.TWICE, m.__file__, m.__package__)")
+    assert done.stdout == "2 /site/pack/inner.py pack\n", done.stderr
+
+
+def test_package_knows_where_its_extensions_would_be(bundle: Path) -> None:
+    assert run(bundle, "import pack; print(pack.__path__)").stdout == "['/site/pack']\n"
+
+
+def test_module_that_is_not_there_is_left_to_python(bundle: Path) -> None:
+    done = run(bundle, "import json; print(json.loads('1'))\nimport nowhere")
+    assert done.stdout == "1\n"
+    assert "No module named 'nowhere'" in done.stderr
+
+
+def test_traceback_names_file_and_line(bundle: Path) -> None:
+    assert 'File "/site/broken.py", line 1' in run(bundle, "import broken").stderr
+
+
+def test_start_needs_nothing_but_the_interpreter() -> None:
+    """Its imports are built in or frozen: no file to find before the bundle is open."""
+    allowed = {"__future__", "gc", "marshal", "os", "sys"}
+    lines = Path(start.__file__).read_text().split("if TYPE_CHECKING:")[0].splitlines()
+    imported = {line.split()[1] for line in lines if line.startswith(("import ", "from "))}
+    assert imported == allowed
+
+
+def test_same_modules_give_the_same_bundle() -> None:
+    given = {"b": (b"2", False, "/b"), "a": (b"1", True, "/a")}
+    assert start.encode(given) == start.encode(dict(reversed(given.items())))
