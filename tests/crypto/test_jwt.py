@@ -26,7 +26,7 @@ def test_a_key_of_another_kind_never_verifies(kind: Kind) -> None:
 
 
 @pytest.mark.parametrize(("now", "good"), [(0, True), (160, True), (161, False)])
-def test_expiry_has_a_minute_of_leeway(now: int, good: bool) -> None:
+def test_expiry_has_a_minute_of_leeway(*, now: int, good: bool) -> None:
     parsed = jwt.parse(jwt.sign({"exp": 100}, KEY))
     if good:
         jwt.verify(parsed, KEY.public, now=now)
