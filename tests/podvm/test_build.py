@@ -198,3 +198,34 @@ def _argument(made: PodVmImage, name: str) -> str:
 def test_manifest_is_written_last(built: PodVmImage) -> None:
     times = {name: (built.folder / name).stat().st_mtime_ns for name in image.FILES}
     assert (built.folder / image.MANIFEST).stat().st_mtime_ns >= max(times.values())
+
+
+@pytest.mark.root
+def test_every_module_of_ours_can_be_imported_inside_the_image(root: Path) -> None:
+    ours = sorted(name for name in modules(root) if name.startswith("casemate."))
+    script = (
+        "import sys; sys.path[:] = ['/usr/lib/casemate/site', '/usr/lib/python3.11',"
+        " '/usr/lib/python3.11/lib-dynload']\n"
+        "import casemate_start; casemate_start.install('/usr/lib/casemate/bundle')\n"
+        f"import importlib\nfor name in {ours!r}: importlib.import_module(name)\n"
+        "for name in ('regorus', 'isal.isal_zlib', 'zstandard', 'cryptography.x509'):\n"
+        "    importlib.import_module(name)\n"
+        "print('imported')"
+    )
+    python = ["/usr/bin/python3.11", "-ISB", "-c", script]
+    done = process.run(["chroot", root, *python], timeout=120)
+    assert done.stdout == b"imported\n"
+
+
+@pytest.mark.root
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["/usr/bin/crun", "--version"],
+        ["/usr/sbin/cryptsetup", "--version"],
+        ["/usr/sbin/integritysetup", "--version"],
+        ["/usr/sbin/mkfs.ext4", "-V"],
+    ],
+)
+def test_programs_find_their_libraries_inside_the_image(root: Path, command: list[str]) -> None:
+    assert process.run(["chroot", root, *command], timeout=30).status == 0

@@ -67,3 +67,18 @@ def test_any_note_is_one_line(note: str) -> None:
     line = encode(event)
     assert line.count(b"\n") == 1
     assert parse(line) == event
+
+
+def test_kernel_that_met_a_wrong_block_of_the_root_is_a_refusal() -> None:
+    line = b"[    2.174901] Kernel panic - not syncing: dm-verity device corrupted\r\n"
+    event = parse(line)
+    assert event is not None
+    assert event.kind is EventKind.REFUSED
+    assert event.refusal is not None
+    assert "dm-verity" in event.refusal.got
+
+
+def test_any_other_panic_of_the_kernel_is_a_failure() -> None:
+    event = parse(b"[ 1.0] Kernel panic - not syncing: Attempted to kill init!")
+    assert event is not None
+    assert (event.kind, event.note) == (EventKind.FAILED, "Attempted to kill init!")

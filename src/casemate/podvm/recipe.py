@@ -94,6 +94,7 @@ KERNEL_ARGUMENTS: Final = (
     "audit=0",
     "cryptomgr.notests",  # self tests of ciphers cost half a second under emulation
     "random.trust_cpu=1",
+    "rcupdate.rcu_expedited=1",  # mounts, namespaces and cgroups wait for grace periods
 )
 
 FIRMWARE_CODE: Final = Path("/usr/share/OVMF/OVMF_CODE.fd")

@@ -10,7 +10,6 @@ index's end, size, whether it is a package, path in tracebacks); code objects (m
 
 from __future__ import annotations
 
-import gc
 import marshal
 import os
 import sys
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 
 _Spec: type[ModuleSpec] = type(sys.__spec__)
 _SIZE_FIELD = 8
-_COLLECT_AFTER = 20_000
-"""Allocations between two garbage collections: imports allocate much and free little."""
 
 
 class Bundle:
@@ -78,6 +75,5 @@ def encode(modules: Mapping[str, tuple[bytes, bool, str]]) -> bytes:
 
 def install(path: str) -> None:
     """Let imports be served by the bundle at ``path`` first."""
-    gc.set_threshold(_COLLECT_AFTER, 20, 20)
     finder: Any = Bundle(path)
     sys.meta_path.insert(0, finder)

@@ -43,6 +43,16 @@ class ConsoleEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     uptime: float = 0.0
 
 
+_PANIC: Final = b"Kernel panic - not syncing: "
+_ROOT_CHANGED: Final = Refusal(
+    step="boot",
+    claim="root file system",
+    got="dm-verity: a block that does not belong to the root hash",
+    expected="the root file system that was measured",
+    rule="dm-verity root hash on the measured kernel command line",
+    remedy="the disk was changed after the build: deploy the image again",
+)
+
 _DECODER: Final = msgspec.json.Decoder(ConsoleEvent)
 
 
@@ -57,18 +67,31 @@ def encode(event: ConsoleEvent) -> bytes:
 def parse(line: bytes) -> ConsoleEvent | None:
     """Read one console line; None when it is no event (the kernel talks on the console too).
 
+    A panic of the kernel counts as an event: it is the last thing such a guest says.
+
     Raises:
         PeerError: the line says it is an event but is too long or malformed.
     """
     start = line.find(PREFIX)
     if start < 0:
-        return None
+        return _panic(line)
     if len(line) - start > LONGEST_LINE:
         raise PeerError("console event", got=f"{len(line)} bytes", want=f"at most {LONGEST_LINE}")
     try:
         return _DECODER.decode(line[start + len(PREFIX) :].strip())
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise PeerError("console event", got=line[:200], want="a JSON event") from error
+
+
+def _panic(line: bytes) -> ConsoleEvent | None:
+    """Read the kernel's last words: it stops at once when a block of the root disk is wrong."""
+    before, found, words = line.partition(_PANIC)
+    if not found or PREFIX in before:
+        return None
+    said = words.strip().decode(errors="replace")
+    if "dm-verity" not in said:
+        return ConsoleEvent(kind=EventKind.FAILED, station=Station.BOOT, note=_cut(said))
+    return ConsoleEvent(kind=EventKind.REFUSED, station=Station.BOOT, refusal=_ROOT_CHANGED)
 
 
 def _line(event: ConsoleEvent) -> bytes:
