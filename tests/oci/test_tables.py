@@ -9,10 +9,22 @@ import msgspec
 import pytest
 
 from casemate.crypto.digest import Digest
-from casemate.errors import InputError, VerificationError
+from casemate.errors import InputError, PeerError, VerificationError
 from casemate.oci import credentials, rules
 from casemate.oci.credentials import lookup_keys, normalise
-from casemate.oci.manifest import Descriptor, ImageConfig, Manifest, RootFs, describe, encode
+from casemate.oci.manifest import (
+    OCI_MANIFEST,
+    Descriptor,
+    ImageConfig,
+    Index,
+    Manifest,
+    Platform,
+    RootFs,
+    choose,
+    describe,
+    encode,
+)
+from casemate.oci.mediatype import LayerKind, Packing, parse_layer
 from casemate.oci.reference import Reference
 from casemate.oci.signature import policy as policies
 from casemate.oci.signature.identity import Identity
@@ -218,3 +230,36 @@ def test_key_data_is_pem_or_base64() -> None:
 def test_bad_policies_are_refused(policy: dict[str, Any]) -> None:
     with pytest.raises(InputError):
         policies.parse(json.dumps(policy).encode())
+
+
+@pytest.mark.parametrize(
+    ("media_type", "packing", "encrypted"),
+    [
+        ("application/vnd.oci.image.layer.v1.tar", Packing.PLAIN, False),
+        ("application/vnd.oci.image.layer.v1.tar+zstd+encrypted", Packing.ZSTD, True),
+        ("application/vnd.oci.image.layer.nondistributable.v1.tar+gzip", Packing.GZIP, False),
+        ("application/vnd.docker.image.rootfs.diff.tar.gzip+encrypted", Packing.GZIP, True),
+        ("application/vnd.docker.image.rootfs.diff.tar", Packing.PLAIN, False),
+    ],
+)
+def test_media_types_of_layers(media_type: str, packing: Packing, encrypted: bool) -> None:  # noqa: FBT001
+    assert parse_layer(media_type) == LayerKind(packing, encrypted)
+
+
+def test_other_media_types_are_no_layer() -> None:
+    for media_type in ("", "text/plain", "application/vnd.oci.image.layer.v1.tar+xz"):
+        with pytest.raises(PeerError):
+            parse_layer(media_type)
+
+
+def test_index_gives_the_entry_of_the_platform() -> None:
+    entries = tuple(
+        Descriptor(
+            media_type=OCI_MANIFEST, digest=f"sha256:{n:064x}", size=1, platform=Platform(os, arch)
+        )
+        for n, (os, arch) in enumerate([("linux", "arm64"), ("linux", "amd64"), ("windows", "x")])
+    )
+    index = Index(schema_version=2, manifests=entries)
+    assert choose(index) is entries[1]
+    with pytest.raises(PeerError, match="linux/s390x"):
+        choose(index, architecture="s390x")
