@@ -6,14 +6,16 @@ from google.protobuf.message import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from casemate.crypto import base64url
 from casemate.crypto.digest import Digest, sha256
-from casemate.errors import CasemateError, InputError, VerificationError
+from casemate.errors import CasemateError, InputError, PeerError, VerificationError
 from casemate.guest.attestation import serve
 from casemate.guest.attestation.agent import AttestationAgent, Attester
 from casemate.guest.attestation.measurements import Measurements
 from casemate.guest.attestation.service import SERVICE, methods
 from casemate.guest.attestation.settings import EventLogSettings, parse
 from casemate.guest.reporting import Stations
+from casemate.net.http_server import Answer
 from casemate.net.ttrpc import Client, Server
 from casemate.tee.sample.attester import SampleAttester
 from casemate.wire import initdata
@@ -89,6 +91,23 @@ async def test_token_comes_with_its_key_as_upstream_writes_it() -> None:
     token = json.loads(pb.GetTokenResponse.FromString(answer).Token)
     assert token["token"] == sim.token()
     assert token["tee_keypair"].startswith("-----BEGIN PRIVATE KEY-----")
+
+
+async def test_token_of_an_attestation_service_is_passed_through() -> None:
+    pinned = sim.AUTHORITY.certificate_pem.decode()
+    async with sim.running() as service:
+        service.says["/attestation"] = lambda _: Answer(200, b"a.b.c")
+        text = f"[token_configs.coco_as]\nurl = '{service.url}'\ncert = '''\n{pinned}'''\n"
+        served = agent(text=text)
+        answer = await call(served, "GetToken", pb.GetTokenRequest(TokenType="coco_as"))
+        asked = json.loads(service.requests[0].body)
+        service.says["/attestation"] = lambda _: Answer(400, b"no")
+        with pytest.raises(PeerError):
+            await call(served, "GetToken", pb.GetTokenRequest(TokenType="coco_as"))
+    assert pb.GetTokenResponse.FromString(answer).Token == b"a.b.c"
+    evidence = base64url.decode(asked["verification_requests"][0]["evidence"])
+    assert json.loads(evidence) == {"svn": "1", "report_data": ""}
+    assert asked["policy_ids"] == []
 
 
 async def test_rsa_key_of_a_token_is_pkcs1() -> None:
