@@ -1,7 +1,6 @@
 """``casemate adaptor serve`` as a process: one for each socket, and gone when asked."""
 
 import asyncio
-import os
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -41,6 +40,10 @@ async def adaptor(tmp_path: Path) -> AsyncIterator[asyncio.subprocess.Process]:
         await process.wait()
 
 
+def _names(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir())
+
+
 async def _call(state: Path, method: str, payload: bytes) -> bytes:
     async with await Client.connect_unix(state / "adaptor.sock") as client:
         return await client.call(hypervisor.SERVICE, method, payload, timeout=30)
@@ -53,7 +56,7 @@ async def test_it_serves_until_asked_to_end(
     assert hypervisor_pb2.VersionResponse.FromString(answer).version == hypervisor.VERSION
     adaptor.send_signal(signal.SIGTERM)
     assert await adaptor.wait() == 0
-    assert "adaptor.sock" not in os.listdir(tmp_path)
+    assert "adaptor.sock" not in _names(tmp_path)
 
 
 async def test_a_second_one_for_the_same_socket_is_refused(
@@ -78,7 +81,7 @@ async def test_one_that_was_killed_leaves_no_obstacle(
     again = await _start(tmp_path)
     assert again.stderr is not None
     assert b"serving" in await again.stderr.readline()
-    assert os.listdir(tmp_path / "pods/a1") == []
+    assert _names(tmp_path / "pods/a1") == []
     again.terminate()
     assert await again.wait() == 0
 
