@@ -11,6 +11,9 @@ from typing import Final
 from casemate.errors import InputError
 from casemate.secret import Secret
 
+Context = ssl.SSLContext
+"""A configured side of TLS, for rooms that pass one on."""
+
 _VERSION: Final = ssl.TLSVersion.TLSv1_3
 
 

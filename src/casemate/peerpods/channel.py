@@ -6,7 +6,6 @@ certificate; the authority's key and our client key never leave this process.
 
 import asyncio
 import logging
-import ssl
 from pathlib import Path
 from typing import Final, Self
 
@@ -37,7 +36,7 @@ class ChannelKeys:
         return cls(authority, authority.issue_client("cloud-api-adaptor"))
 
     @property
-    def client_context(self) -> ssl.SSLContext:
+    def client_context(self) -> tls.Context:
         return self._context
 
     def forwarder_config(self, *, instance: str, pod: str, namespace: str) -> ForwarderConfig:
@@ -60,7 +59,7 @@ class Channel:
     _FIRST_PAUSE: Final = 0.1
     _LONGEST_PAUSE: Final = 2.0
 
-    def __init__(self, context: ssl.SSLContext, *, host: str, port: int, name: str) -> None:
+    def __init__(self, context: tls.Context, *, host: str, port: int, name: str) -> None:
         self._context = context
         self._host = host
         self._port = port
