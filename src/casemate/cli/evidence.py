@@ -81,6 +81,7 @@ def verify(
 
     from casemate.tee.evidence import Anchors, Expectation
     from casemate.tee.verifiers import verify as verify_evidence
+    from casemate.tee.vtpm.provenance import evidence_field
 
     found = verify_evidence(
         tee,
@@ -90,11 +91,16 @@ def verify(
         now=datetime.now(UTC),
     )
     if as_json:
-        output.print_json({"ok": True, "tee": found.tee, "claims": found.claims})
+        sources = {name: evidence_field(name) for name in found.claims}
+        output.print_json({"ok": True, "tee": found.tee, "claims": found.claims, "from": sources})
         return
     output.say(f"{found.tee} evidence is genuine, fresh and bound.")
-    rows = [(name, value) for name, value in found.claims.items() if isinstance(value, str)]
-    output.print_table(("claim", "value"), rows)
+    rows = [
+        (name, str(value), evidence_field(name))
+        for name, value in found.claims.items()
+        if isinstance(value, str | bool)
+    ]
+    output.print_table(("claim", "value", "from"), rows)
 
 
 @command.command("eventlog")
