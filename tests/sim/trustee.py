@@ -38,6 +38,9 @@ async def running(
         folder / "trustee.toml", environment={}, overrides={**settings, **overrides}
     )
 
+    broker = trustee.broker
+    assert broker is not None
+
     async def reply(request: Request) -> Answer:
         ask = Ask(
             method=request.method,
@@ -46,7 +49,7 @@ async def running(
             body=request.body,
             peer=request.peer,
         )
-        answer = trustee.broker.answer(ask)
+        answer = broker.answer(ask)
         return Answer(answer.status, answer.body, "application/octet-stream", answer.headers)
 
     key = Secret((folder / "server.key").read_bytes())

@@ -135,6 +135,25 @@ class Broker:
         return got, pinned
 
 
+class Brokers:
+    """One connection pool for each broker and anchor, whoever asks for it."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str | None], Broker] = {}
+
+    def get(self, url: str, cert: str | None, *, pinned_in: str) -> Broker:
+        """Give the broker; errors as making a ``Broker``."""
+        key = (url.rstrip("/"), cert)
+        if key not in self._known:
+            self._known[key] = Broker(url, cert, pinned_in=pinned_in)
+        return self._known[key]
+
+    async def close(self) -> None:
+        """Close idle connections of all."""
+        for broker in self._known.values():
+            await broker.close()
+
+
 def _fingerprints(certificates: Sequence[bytes]) -> str:
     """Tell certificates apart that carry the same name."""
     return ", ".join(f"sha256:{sha256(der).hex[:16]}" for der in certificates)

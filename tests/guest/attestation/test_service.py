@@ -104,6 +104,7 @@ async def test_token_of_an_attestation_service_is_passed_through() -> None:
         service.says["/attestation"] = lambda _: Answer(400, b"no")
         with pytest.raises(PeerError):
             await call(served, "GetToken", pb.GetTokenRequest(TokenType="coco_as"))
+        await served.close()
     assert pb.GetTokenResponse.FromString(answer).Token == b"a.b.c"
     evidence = base64url.decode(asked["verification_requests"][0]["evidence"])
     assert json.loads(evidence) == {"svn": "1", "report_data": ""}

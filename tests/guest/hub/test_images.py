@@ -138,7 +138,6 @@ async def guest(shelf: Shelf, tmp_path: Path, **image: object) -> AsyncIterator[
         try:
             yield Guest(hub, broker, events, tmp_path / "bundles")
         finally:
-            await hub.close()
             await agent.close()
 
 

@@ -53,7 +53,6 @@ async def guest(trustee: sim.RunningTrustee, authority: str = "") -> AsyncIterat
     try:
         yield Guest(hub, events)
     finally:
-        await hub.close()
         await agent.close()
 
 

@@ -13,7 +13,7 @@ from casemate.guest.attestation.handshake import Handshake
 from casemate.guest.attestation.measurements import Measurements, Outcome
 from casemate.guest.attestation.passports import Passports
 from casemate.guest.attestation.settings import AgentSettings
-from casemate.guest.broker import Broker
+from casemate.guest.broker import Brokers
 from casemate.guest.reporting import Stations
 from casemate.trace import Station
 from casemate.wire.initdata import Initdata
@@ -58,7 +58,8 @@ class AttestationAgent:
         self._stations = stations
         self._measurements = measurements or Measurements(attester, settings.eventlog_config)
         self._passports: Passports | None = None
-        self._broker: Broker | None = None
+        self.brokers = Brokers()
+        """Connections to trusted parties; the hub asks the same broker over the same ones."""
 
     @property
     def tee(self) -> str:
@@ -125,17 +126,16 @@ class AttestationAgent:
 
     async def close(self) -> None:
         """Close idle connections."""
-        if self._broker is not None:
-            await self._broker.close()
+        await self.brokers.close()
 
     def _broker_passports(self) -> Passports:
         if self._passports is None:
             kbs = self._settings.token_configs.kbs
             if kbs is None:
                 raise InputError("aa.toml", got="no [token_configs.kbs]", want="a key broker")
-            self._broker = Broker(kbs.url, kbs.cert, pinned_in="aa.toml [token_configs.kbs] cert")
+            pinned_in = "aa.toml [token_configs.kbs] cert"
             handshake = Handshake(
-                self._broker,
+                self.brokers.get(kbs.url, kbs.cert, pinned_in=pinned_in),
                 self._attester,
                 self._stations,
                 key_algorithm=kbs.tee_key_algorithm,
@@ -150,18 +150,16 @@ class AttestationAgent:
             raise InputError("aa.toml", got="no [token_configs.coco_as]", want="a service")
         evidence = base64url.encode(self._attester.evidence(b""))
         requests = [{"tee": self.tee, "evidence": evidence}]
-        broker = Broker(service.url, service.cert, pinned_in="aa.toml [token_configs.coco_as] cert")
-        try:
-            answer = await broker.request(
-                "POST",
-                "/attestation",
-                station=Station.ATTEST,
-                tries=_AS_TRIES,
-                headers=(_JSON,),
-                body=msgspec.json.encode({"verification_requests": requests, "policy_ids": []}),
-            )
-        finally:
-            await broker.close()
+        pinned_in = "aa.toml [token_configs.coco_as] cert"
+        broker = self.brokers.get(service.url, service.cert, pinned_in=pinned_in)
+        answer = await broker.request(
+            "POST",
+            "/attestation",
+            station=Station.ATTEST,
+            tries=_AS_TRIES,
+            headers=(_JSON,),
+            body=msgspec.json.encode({"verification_requests": requests, "policy_ids": []}),
+        )
         if answer.status != 200:
             raise PeerError("attestation service", got=f"status {answer.status}", want="200")
         return answer.body

@@ -8,7 +8,6 @@ from typing import Final
 
 from casemate.errors import CasemateError, InputError
 from casemate.guest.attestation.agent import AttestationAgent
-from casemate.guest.broker import Broker
 from casemate.guest.hub import credentials, settings
 from casemate.guest.hub.documents import Documents
 from casemate.guest.hub.image_keys import ImageKeys
@@ -44,7 +43,6 @@ class Hub:
     images: Images
     keeper: ImageRulesKeeper
     service: HubService
-    broker: Broker | None
 
     @property
     def services(self) -> Services:
@@ -71,11 +69,6 @@ class Hub:
         except CasemateError as error:
             _log.warning("data hub is not ready: %s", error)
 
-    async def close(self) -> None:
-        """Close idle connections."""
-        if self.broker is not None:
-            await self.broker.close()
-
 
 def build(
     agent: AttestationAgent,
@@ -92,8 +85,7 @@ def build(
     """
     text = "" if initdata is None else initdata.data.get(DOCUMENT, "")
     parsed = settings.parse(text)
-    broker = _broker(parsed.kbc)
-    resources = _resources(parsed.kbc, broker, agent, stations)
+    resources = _resources(parsed.kbc, agent, stations)
     documents = Documents(resources)
     keeper = ImageRulesKeeper(parsed.image, documents)
     keys = ImageKeys(resources)
@@ -107,7 +99,7 @@ def build(
     )
     mounts = secure_mount or _secure_mounts(documents)
     service = HubService(resources, keys, images, mounts)
-    return Hub(parsed, resources, documents, images, keeper, service, broker)
+    return Hub(parsed, resources, documents, images, keeper, service)
 
 
 def bind(tree: Path, place: Path) -> None:
@@ -136,23 +128,17 @@ def _secure_mounts(documents: Documents) -> SecureMount:
     return secure_mount
 
 
-def _broker(kbc: BrokerSettings | None) -> Broker | None:
-    if kbc is None or kbc.name is not BrokerKind.ATTESTED:
-        return None
+def _resources(
+    kbc: BrokerSettings | None, agent: AttestationAgent, stations: Stations
+) -> Resources:
+    if kbc is None:
+        return NoResources()
+    if kbc.name is BrokerKind.FILES:
+        return FileResources()
     if kbc.url is None:
         raise InputError("cdh.toml [kbc]", got="no url", want="the key broker's URL")
-    return Broker(kbc.url, kbc.kbs_cert, pinned_in="cdh.toml [kbc] kbs_cert")
-
-
-def _resources(
-    kbc: BrokerSettings | None,
-    broker: Broker | None,
-    agent: AttestationAgent,
-    stations: Stations,
-) -> Resources:
-    if broker is not None:
-        return BrokeredResources(broker, agent, stations)
-    return NoResources() if kbc is None else FileResources()
+    broker = agent.brokers.get(kbc.url, kbc.kbs_cert, pinned_in="cdh.toml [kbc] kbs_cert")
+    return BrokeredResources(broker, agent, stations)
 
 
 def _measure(agent: AttestationAgent, image: str, digest: str) -> None:
