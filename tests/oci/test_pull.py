@@ -2,19 +2,20 @@ import base64
 import json
 import os
 import tarfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from casemate.errors import CasemateError, InputError, VerificationError
+from casemate.crypto.digest import sha256
+from casemate.errors import CasemateError, InputError, PeerError, VerificationError
 from casemate.oci.encryption.packet import AnnotationPacket, unwrap
 from casemate.oci.layout import Layout, opened
-from casemate.oci.manifest import DOCKER_MANIFEST, Descriptor
+from casemate.oci.manifest import DOCKER_MANIFEST, Descriptor, Manifest, parse_document
 from casemate.oci.pull import PulledImage, pull_from
 from casemate.oci.reference import Reference
-from casemate.oci.source import Document, Image
+from casemate.oci.source import Document, Image, require_stated
 from casemate.secret import Secret
 from tests.oci.trees import tree
 from tests.vectors import vector
@@ -80,7 +81,7 @@ class SkopeoFolder:
         raw = (self._folder / "manifest.json").read_bytes()
         return Document(raw, DOCKER_MANIFEST)
 
-    async def blob(self, descriptor: Descriptor) -> AsyncIterator[bytes]:
+    async def blob(self, descriptor: Descriptor) -> AsyncGenerator[bytes, None]:
         yield (self._folder / descriptor.content.hex).read_bytes()
 
 
@@ -211,7 +212,6 @@ def test_key_packets_of_vectors_are_read() -> None:
     keks = {kid: Secret(bytes.fromhex(text)) for kid, text in facts["keks_hex"].items()}
     from casemate.oci.encryption.options import parse_private
     from casemate.oci.encryption.packet import packets_of
-    from casemate.oci.manifest import Manifest, parse_document
 
     for name, wanted in facts["layer_private_options"].items():
         with opened(vector("guest", "encrypted", f"{name}.oci.tar")) as layout:
@@ -223,3 +223,29 @@ def test_key_packets_of_vectors_are_read() -> None:
                 private = parse_private(unwrap(packet, keks[packet.kid]))
                 assert base64.b64encode(private.key.reveal()).decode() == want["symkey"]
                 assert str(private.digest) == want["digest"]
+
+
+@pytest.mark.parametrize("which", ["manifest", "config"])
+async def test_changed_document_is_refused_by_digest(which: str, tmp_path: Path) -> None:
+    with opened(vector("guest", "images", "small-gzip.oci.tar")) as layout:
+        entry = layout.entry()
+        manifest = parse_document((await layout.document(entry.digest)).raw)
+        assert isinstance(manifest, Manifest)
+        changed = {"manifest": entry, "config": manifest.config}[which]
+        file = layout.folder / "blobs/sha256" / changed.content.hex
+        file.write_bytes(file.read_bytes().replace(b"sha256", b"sha265", 1))
+        wanted = Reference("localhost", "x", None, entry.content)
+        with pytest.raises(VerificationError) as caught:
+            await pull_from(
+                layout, wanted, judge=accept, unwrap_key=no_key, target=tmp_path / "rootfs"
+            )
+    assert caught.value.refusal.expected == changed.digest
+
+
+def test_digest_a_registry_states_is_compared() -> None:
+    require_stated(b"x", None, "manifest")
+    require_stated(b"x", str(sha256(b"x")), "manifest")
+    with pytest.raises(VerificationError):
+        require_stated(b"x", str(sha256(b"y")), "manifest")
+    with pytest.raises(PeerError):
+        require_stated(b"x", "md5:0", "manifest")

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import msgspec
@@ -158,7 +158,7 @@ class Vector:
             raise NotFoundError("manifest", got="none", want=wanted)
         return Document(self._case["signature_manifest"].encode(), "")
 
-    async def blob(self, descriptor: Descriptor) -> AsyncIterator[bytes]:
+    async def blob(self, descriptor: Descriptor) -> AsyncGenerator[bytes, None]:
         yield base64.b64decode(self._case["blobs_b64"][descriptor.digest])
 
 

@@ -8,7 +8,6 @@ counts, and certifications between keys are not followed.
 import base64
 import binascii
 import hashlib
-import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
@@ -37,10 +36,8 @@ _CURVE_OIDS: Final = {
 _ED25519_OID: Final = bytes.fromhex("2b06010401da470f01")
 _CREATED, _EXPIRES, _ISSUER, _FINGERPRINT = 2, 3, 16, 33
 _KNOWN_SUBPACKETS: Final = frozenset({_CREATED, _EXPIRES, _ISSUER, 20, 27, 28, _FINGERPRINT})
-_ARMOR: Final = re.compile(
-    r"-----BEGIN PGP PUBLIC KEY BLOCK-----\s*\n(?:[!-~]+: [^\n]*\n)*\s*\n?"
-    r"([A-Za-z0-9+/=\s]+?)(?:\n=[A-Za-z0-9+/]{4})?\s*-----END PGP PUBLIC KEY BLOCK-----"
-)
+_BEGIN: Final = "-----BEGIN PGP PUBLIC KEY BLOCK-----"
+_END: Final = "-----END PGP PUBLIC KEY BLOCK-----"
 
 
 class _Packet(msgspec.Struct, frozen=True):
@@ -286,14 +283,24 @@ def _dearmor(raw: bytes) -> bytes:
         raise _wrong("keyring", f"{len(raw)} bytes", f"at most {LARGEST}")
     if b"-----BEGIN PGP" not in raw[:200]:
         return raw
-    text = raw.decode("ascii", errors="replace").replace("\r\n", "\n")
     try:
-        return b"".join(
-            base64.b64decode("".join(found[1].split()), validate=True)
-            for found in _ARMOR.finditer(text)
-        )
+        text = raw.decode("ascii", errors="replace")
+        return b"".join(base64.b64decode(block, validate=True) for block in _blocks(text))
     except (binascii.Error, ValueError) as error:
         raise _wrong("armor", error, "base64") from error
+
+
+def _blocks(text: str) -> Iterator[str]:
+    """Yield the base64 of each armored block, without headers and checksum."""
+    lines: list[str] | None = None
+    for line in map(str.strip, text.splitlines()):
+        if line == _BEGIN:
+            lines = []
+        elif line == _END and lines is not None:
+            yield "".join(lines)
+            lines = None
+        elif lines is not None and ":" not in line and not line.startswith("="):
+            lines.append(line)
 
 
 def _wrong(what: str, got: object, want: str) -> InputError:

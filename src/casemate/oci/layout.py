@@ -4,7 +4,7 @@ import json
 import shutil
 import tarfile
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
@@ -94,7 +94,7 @@ class Layout:
                 return entry
         raise NotFoundError(str(self.folder), got=f"no image {name}", want="one that is there")
 
-    async def blob(self, descriptor: Descriptor) -> AsyncIterator[bytes]:
+    async def blob(self, descriptor: Descriptor) -> AsyncGenerator[bytes, None]:
         """Read a blob in pieces of 256 KiB."""
         with _opened(self._path(descriptor.content)) as file:
             while piece := file.read(_PIECE):

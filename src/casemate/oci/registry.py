@@ -1,6 +1,6 @@
 """One repository of a registry, as a source and as a place to push to (distribution spec)."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 from urllib.parse import urljoin
@@ -13,9 +13,10 @@ from casemate.oci.authorization import authorize
 from casemate.oci.credentials import Credentials
 from casemate.oci.manifest import ACCEPTED, LARGEST, Descriptor
 from casemate.oci.reference import DEFAULT_HOST, Reference
-from casemate.oci.source import Document, NotFoundError
+from casemate.oci.source import Document, NotFoundError, require_stated
 
 _DOCKER_HOST: Final = "registry-1.docker.io"
+_STATED: Final = "docker-content-digest"
 _OCTETS: Final = "application/octet-stream"
 
 
@@ -61,9 +62,11 @@ class Registry:
         headers = [("Accept", ", ".join(ACCEPTED))]
         async with self._ask("GET", f"/manifests/{wanted}", headers) as answer:
             await self._require(answer, {200}, f"manifest {wanted}")
-            return Document(await answer.read(LARGEST), answer.header("content-type") or "")
+            raw = await answer.read(LARGEST)
+            require_stated(raw, answer.header(_STATED), f"manifest {wanted} of {self._name}")
+            return Document(raw, answer.header("content-type") or "")
 
-    async def blob(self, descriptor: Descriptor) -> AsyncIterator[bytes]:
+    async def blob(self, descriptor: Descriptor) -> AsyncGenerator[bytes, None]:
         """Stream a blob, unverified; redirects are followed."""
         async with self._ask("GET", f"/blobs/{descriptor.digest}") as answer:
             await self._require(answer, {200}, f"blob {descriptor.digest}")

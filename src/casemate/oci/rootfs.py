@@ -4,6 +4,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import Final
 
@@ -68,8 +69,9 @@ class RootfsWriter:
         self._report(f"{kind} {layer.digest}, {layer.size} bytes")
         try:
             reader = LayerReader(layer, diff_id, opening, writer)
-            async for piece in self._source.blob(layer):
-                reader.feed(piece)
+            async with aclosing(self._source.blob(layer)) as pieces:
+                async for piece in pieces:
+                    reader.feed(piece)
             reader.finish()
             writer.finish()
         finally:

@@ -1,12 +1,13 @@
 """Where images come from: one narrow protocol, and what every source's answers must prove."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Protocol
 
 import msgspec
 
 from casemate.crypto.digest import Digest, sha256
-from casemate.errors import PeerError, Refusal, VerificationError
+from casemate.errors import InputError, PeerError, Refusal, VerificationError
 from casemate.oci.manifest import (
     LARGEST,
     Descriptor,
@@ -37,7 +38,7 @@ class Source(Protocol):
         """Fetch a manifest or index by tag or digest text."""
         ...
 
-    def blob(self, descriptor: Descriptor) -> AsyncIterator[bytes]:
+    def blob(self, descriptor: Descriptor) -> AsyncGenerator[bytes, None]:
         """Stream a blob, unverified, in pieces of at most 256 KiB."""
         ...
 
@@ -105,15 +106,32 @@ async def read_blob(source: Source, descriptor: Descriptor, largest: int = LARGE
         VerificationError: it does not have the descriptor's size and digest.
     """
     data = bytearray()
-    async for chunk in source.blob(descriptor):
-        data += chunk
-        if len(data) > min(descriptor.size, largest):
-            break
+    async with aclosing(source.blob(descriptor)) as chunks:
+        async for chunk in chunks:
+            data += chunk
+            if len(data) > min(descriptor.size, largest):
+                break
     if len(data) != descriptor.size or len(data) > largest:
         want = f"{min(descriptor.size, largest)} bytes"
         raise _mismatch(f"size of {descriptor.digest}", f"{len(data)} bytes or more", want)
     _require(f"blob {descriptor.digest}", descriptor.content, bytes(data))
     return bytes(data)
+
+
+def require_stated(raw: bytes, stated: str | None, what: str) -> None:
+    """Compare a document with the digest its registry states, if it states one.
+
+    Raises:
+        VerificationError: they differ.
+        PeerError: what it states is no digest.
+    """
+    if stated is None:
+        return
+    try:
+        expected = Digest.parse(stated)
+    except InputError as error:
+        raise PeerError(f"digest of {what}", got=stated, want=error.want) from error
+    _require(what, expected, raw)
 
 
 def _digest_like(digest: Digest | None, raw: bytes) -> Digest:
