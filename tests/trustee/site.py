@@ -66,6 +66,7 @@ class Site:
     def ask(self, method: str, path: str, body: bytes | object = b"", **headers: str) -> Answer:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         target = path if path.startswith("/") else f"/kbs/v0/{path}"
+        assert self.trustee.broker is not None
         return self.trustee.broker.answer(
             Ask(method=method, target=target, headers=headers, body=data)
         )

@@ -24,10 +24,13 @@ CASEMATE = [sys.executable, "-m", "casemate.cli.main"]
 
 
 @contextmanager
-def served(folder: Path, port: int, **environment: str) -> Iterator["subprocess.Popen[str]"]:
+def served(
+    folder: Path, port: int, *, only: str = "", **environment: str
+) -> Iterator["subprocess.Popen[str]"]:
     names = {f"CASEMATE_TRUSTEE_{name}": value for name, value in environment.items()}
+    part = ["--only", only] if only else []
     process = subprocess.Popen(
-        [*CASEMATE, "trustee", "serve", "--config", str(folder / "trustee.toml")],
+        [*CASEMATE, "trustee", "serve", "--config", str(folder / "trustee.toml"), *part],
         env=os.environ | {"CASEMATE_TRUSTEE_HTTP_PORT": str(port)} | names,
         stderr=subprocess.PIPE,
         text=True,
@@ -35,7 +38,8 @@ def served(folder: Path, port: int, **environment: str) -> Iterator["subprocess.
     assert process.stderr is not None
     try:
         line = process.stderr.readline()
-        assert line == f"Trustee at https://127.0.0.1:{port}\n"
+        scheme = "grpc" if only else "https"
+        assert line == f"Trustee at {scheme}://127.0.0.1:{port}\n"
         yield process
     finally:
         process.kill()

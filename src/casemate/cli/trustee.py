@@ -52,7 +52,12 @@ def init(folder: Path, names: tuple[str, ...], as_json: bool) -> None:
     required=True,
     help="Settings file (trustee.toml).",
 )
-def serve(file: Path) -> None:
+@click.option(
+    "--only",
+    type=click.Choice(["kbs", "as", "rvps"]),
+    help="Serve one part; parts meet over gRPC.",
+)
+def serve(file: Path, only: str | None) -> None:
     """Serve key broker, attestation service and reference values over HTTPS.
 
     Settings come from the file, then from CASEMATE_TRUSTEE_... of the environment.
@@ -65,10 +70,10 @@ def serve(file: Path) -> None:
     import os
 
     from casemate import logs
-    from casemate.trustee.serve import Trustee
+    from casemate.trustee.serve import Part, Trustee
     from casemate.trustee.server import serve as run
 
-    trustee = Trustee.build(file, environment=os.environ)
+    trustee = Trustee.build(file, environment=os.environ, only=Part(only) if only else None)
     logs.configure(level=str(trustee.values["log.level"]))
     try:
         asyncio.run(run(trustee, ready=lambda url: click.echo(f"Trustee at {url}", err=True)))

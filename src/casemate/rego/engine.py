@@ -112,8 +112,15 @@ class Policy:
 
     def evaluate_all(self, rules: Sequence[str], document: object) -> tuple[Any, ...]:
         """Evaluate several rules on one input, as ``evaluate`` does each."""
+        return self.trace_all(rules, document)[0]
+
+    def trace_all(
+        self, rules: Sequence[str], document: object
+    ) -> tuple[tuple[Any, ...], tuple[str, ...]]:
+        """Evaluate like ``evaluate_all``, and give what the policy printed too."""
         engine = self._given(document)
-        return tuple(self._value(engine, rule) for rule in rules)
+        values = tuple(self._value(engine, rule) for rule in rules)
+        return values, tuple(engine.take_prints())
 
     def _given(self, document: object) -> Any:
         engine = self._engine.clone()

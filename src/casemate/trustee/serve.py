@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from casemate import metrics, settings
 from casemate.crypto.keys import PrivateKey, PublicKey
@@ -12,6 +13,7 @@ from casemate.crypto.x509 import split_pem
 from casemate.errors import InputError
 from casemate.tee.evidence import Anchors
 from casemate.tee.verifiers import VERIFIERS
+from casemate.trustee.attestation.evaluation import AskedValues, OwnValues
 from casemate.trustee.attestation.policy import AttestationPolicies
 from casemate.trustee.attestation.service import AttestationService
 from casemate.trustee.attestation.signer import TokenSigner
@@ -19,6 +21,7 @@ from casemate.trustee.kbs.admin import Acl, Administrators, Issuer
 from casemate.trustee.kbs.administration import Administration
 from casemate.trustee.kbs.broker import Broker
 from casemate.trustee.kbs.handshake import Handshake
+from casemate.trustee.kbs.parts import Attests, KeepsPolicies, KeepsReferenceValues
 from casemate.trustee.kbs.passport import PassportControl
 from casemate.trustee.kbs.policy import ResourcePolicy
 from casemate.trustee.kbs.resource import Resources
@@ -28,18 +31,35 @@ from casemate.trustee.reference_values.service import ReferenceValues
 from casemate.trustee.settings import PREFIX, PROFILES, TABLE
 from casemate.trustee.storage import Storage
 
-_SOFT: dict[str, str] = {"sample": "sample", "tpm": "profile"}
-_MIB = 1 << 20
+_SOFT: Final = frozenset({"sample", "tpm"})
+"""TEEs that are off unless a profile turns them on."""
+_MIB: Final = 1 << 20
+
+if TYPE_CHECKING:
+    from casemate.net.grpc import GrpcClient, Services
+
+
+class Part(StrEnum):
+    """A part that runs by itself; the others are reached over gRPC."""
+
+    KBS = "kbs"
+    AS = "as"
+    RVPS = "rvps"
 
 
 @dataclass(frozen=True, slots=True)
 class Trustee:
-    """A Trustee, ready to be asked. ``values`` are settings; paths are relative to ``folder``."""
+    """A Trustee, ready to be asked. ``values`` are settings; paths are relative to ``folder``.
+
+    ``broker`` is None where only another part runs; ``services`` are that part's.
+    """
 
     folder: Path
     values: Mapping[str, Any]
     storage: Storage
-    broker: Broker
+    broker: Broker | None
+    services: "Services" = field(default_factory=dict)
+    grpc_port: int = 0
 
     @classmethod
     def build(
@@ -49,8 +69,9 @@ class Trustee:
         environment: Mapping[str, str],
         overrides: Mapping[str, Any] | None = None,
         clock: Callable[[], float] = time.time,
+        only: Part | None = None,
     ) -> Self:
-        """Read settings and build everything.
+        """Read settings and build everything, or ``only`` one part.
 
         Raises:
             InputError: a setting or a file it names cannot be meant.
@@ -59,10 +80,19 @@ class Trustee:
         values = settings.read(
             TABLE, file=file, prefix=PREFIX, environment=environment, overrides=overrides or {}
         )
-        tees = tees_of(values)
         folder = file.resolve().parent
+        require_profile(values)
         storage = Storage(folder / values["storage"])
-        return cls(folder, values, storage, _broker(folder, values, storage, tees, clock))
+        parts = _Parts(folder, values, storage, clock)
+        match only:
+            case Part.AS:
+                return cls(folder, values, storage, None, parts.attesting(), values["as.port"])
+            case Part.RVPS:
+                return cls(folder, values, storage, None, parts.providing(), values["rvps.port"])
+            case Part.KBS:
+                return cls(folder, values, storage, parts.split_broker())
+            case None:
+                return cls(folder, values, storage, parts.whole_broker())
 
     @property
     def largest_body(self) -> int:
@@ -74,87 +104,136 @@ class Trustee:
         self.storage.close()
 
 
-def tees_of(values: Mapping[str, Any]) -> frozenset[str]:
-    """Give the TEEs a profile listens to.
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """Builds the parts from settings."""
 
-    Raises:
-        InputError: no such profile, or ``sample`` wanted in production.
-    """
-    profile = values["profile"]
-    if profile not in PROFILES:
-        raise InputError("profile", got=profile, want=" or ".join(PROFILES))
-    hardware = frozenset(VERIFIERS) - _SOFT.keys()
-    if profile == "production":
-        if values["sample"]:
-            raise InputError("sample", got="true", want="false in profile production")
+    folder: Path
+    values: Mapping[str, Any]
+    storage: Storage
+    clock: Callable[[], float]
+
+    def whole_broker(self) -> Broker:
+        values = self._own_values()
+        policies = self._policies(values)
+        return self._broker(self._attestation(policies), policies, values)
+
+    def split_broker(self) -> Broker:
+        from casemate.trustee.kbs import remote
+
+        client = self._client("as.address")
+        return self._broker(
+            remote.RemoteAttestation(client),
+            remote.RemotePolicies(client),
+            remote.RemoteReferenceValues(client),
+        )
+
+    def attesting(self) -> "Services":
+        from casemate.trustee import rpc
+        from casemate.trustee.kbs.remote import RemoteReferenceValues
+
+        values: KeepsReferenceValues
+        if self.values["rvps.address"]:
+            values = RemoteReferenceValues(self._client("rvps.address"))
+            policies = AttestationPolicies(self.storage, AskedValues(values.query))
+        else:
+            values = own = self._own_values()
+            policies = self._policies(own)
+        service = self._attestation(policies)
+        return {**rpc.attestation(service, policies), **rpc.reference_values(values)}
+
+    def providing(self) -> "Services":
+        from casemate.trustee import rpc
+
+        return rpc.reference_values(self._own_values())
+
+    def _own_values(self) -> ReferenceValues:
+        return ReferenceValues(self.storage, clock=self.clock)
+
+    def _policies(self, values: ReferenceValues) -> AttestationPolicies:
+        return AttestationPolicies(self.storage, OwnValues(values, clock=self.clock))
+
+    def _attestation(self, policies: AttestationPolicies) -> AttestationService:
+        return AttestationService(
+            tees=tees_of(self.values),
+            anchors=Anchors(ak_authorities=tuple(self._bundles("ak_authorities"))),
+            policies=policies,
+            signer=self._signer(),
+            clock=self.clock,
+        )
+
+    def _broker(
+        self, attestation: Attests, policies: KeepsPolicies, values: KeepsReferenceValues
+    ) -> Broker:
+        measures = Measures(metrics.registry())
+        resource_policy = ResourcePolicy(self.storage, initial=_initial_policy(self.values))
+        sessions = Sessions(
+            self.storage,
+            lifetime=self.values["sessions.lifetime"],
+            most=self.values["sessions.most"],
+            clock=self.clock,
+        )
+        authorities = [der for pem in self._bundles("token.authorities") for der in split_pem(pem)]
+        return Broker(
+            handshake=Handshake(sessions, attestation, measures),
+            administration=Administration(
+                self._administrators(), policies, resource_policy, values
+            ),
+            passports=PassportControl(authorities, clock=self.clock),
+            policy=resource_policy,
+            resources=Resources(self.storage),
+            measures=measures,
+            timer=time.perf_counter,
+        )
+
+    def _signer(self) -> TokenSigner:
+        return TokenSigner(
+            PrivateKey.from_pem(self._read("token.key")),
+            split_pem(self._read("token.certificate")),
+            lifetime=self.values["token.lifetime"],
+            clock=self.clock,
+            issuer=self.values["token.issuer"],
+        )
+
+    def _administrators(self) -> Administrators:
+        issuer, audience = self.values["admin.issuer"], self.values["admin.audience"]
+        issuers = [
+            Issuer(PublicKey.from_pem(pem), issuer, audience) for pem in self._bundles("admin.keys")
+        ]
+        acls = [Acl.parse(text) for text in self.values["admin.acls"]]
+        return Administrators(issuers, acls, clock=self.clock)
+
+    def _client(self, setting: str) -> "GrpcClient":
+        from casemate.net.grpc import GrpcClient
+
+        return GrpcClient(str(self.values[setting]))
+
+    def _read(self, setting: str) -> bytes:
+        return read(self.folder / self.values[setting])
+
+    def _bundles(self, setting: str) -> list[bytes]:
+        return [read(self.folder / name) for name in self.values[setting]]
+
+
+def require_profile(values: Mapping[str, Any]) -> None:
+    """Refuse a profile that there is not, and ``sample`` in production (InputError)."""
+    if values["profile"] not in PROFILES:
+        raise InputError("profile", got=values["profile"], want=" or ".join(PROFILES))
+    if values["profile"] == "production" and values["sample"]:
+        raise InputError("sample", got="true", want="false in profile production")
+
+
+def tees_of(values: Mapping[str, Any]) -> frozenset[str]:
+    """Give the TEEs a profile listens to."""
+    hardware = frozenset(VERIFIERS) - _SOFT
+    if values["profile"] == "production":
         return hardware
     return hardware | {"tpm"} | ({"sample"} if values["sample"] else set())
-
-
-def _broker(
-    folder: Path,
-    values: Mapping[str, Any],
-    storage: Storage,
-    tees: frozenset[str],
-    clock: Callable[[], float],
-) -> Broker:
-    measures = Measures(metrics.registry())
-    reference_values = ReferenceValues(storage, clock=clock)
-    policies = AttestationPolicies(storage, reference_values, clock=clock)
-    resource_policy = ResourcePolicy(storage, initial=_initial_policy(values))
-    sessions = Sessions(
-        storage, lifetime=values["sessions.lifetime"], most=values["sessions.most"], clock=clock
-    )
-    attestation = AttestationService(
-        tees=tees,
-        anchors=Anchors(ak_authorities=tuple(_bundles(folder, values["ak_authorities"]))),
-        policies=policies,
-        signer=_signer(folder, values, clock),
-        clock=clock,
-    )
-    authorities = [
-        der for pem in _bundles(folder, values["token.authorities"]) for der in split_pem(pem)
-    ]
-    return Broker(
-        handshake=Handshake(sessions, attestation, measures),
-        administration=Administration(
-            _administrators(folder, values, clock), policies, resource_policy, reference_values
-        ),
-        passports=PassportControl(authorities, clock=clock),
-        policy=resource_policy,
-        resources=Resources(storage),
-        measures=measures,
-        timer=time.perf_counter,
-    )
 
 
 def _initial_policy(values: Mapping[str, Any]) -> str:
     by_profile = {"production": "production", "development": "local"}
     return str(values["resource_policy"] or by_profile[values["profile"]])
-
-
-def _signer(folder: Path, values: Mapping[str, Any], clock: Callable[[], float]) -> TokenSigner:
-    return TokenSigner(
-        PrivateKey.from_pem(read(folder / values["token.key"])),
-        split_pem(read(folder / values["token.certificate"])),
-        lifetime=values["token.lifetime"],
-        clock=clock,
-        issuer=values["token.issuer"],
-    )
-
-
-def _administrators(
-    folder: Path, values: Mapping[str, Any], clock: Callable[[], float]
-) -> Administrators:
-    issuers = [
-        Issuer(PublicKey.from_pem(pem), values["admin.issuer"], values["admin.audience"])
-        for pem in _bundles(folder, values["admin.keys"])
-    ]
-    return Administrators(issuers, [Acl.parse(text) for text in values["admin.acls"]], clock=clock)
-
-
-def _bundles(folder: Path, names: list[str]) -> list[bytes]:
-    return [read(folder / name) for name in names]
 
 
 def read(file: Path) -> bytes:

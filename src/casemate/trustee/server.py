@@ -12,6 +12,7 @@ from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
 from casemate.net import ports
+from casemate.trustee.kbs.broker import Broker
 from casemate.trustee.kbs.exchange import Answer, Ask
 from casemate.trustee.serve import Trustee
 
@@ -67,10 +68,31 @@ async def serve(trustee: Trustee, *, ready: Callable[[str], None]) -> None:
     Raises:
         HostError: the port is taken.
     """
+    if trustee.broker is None:
+        await _serve_services(trustee, ready)
+    else:
+        await _serve_broker(trustee, trustee.broker, ready)
+
+
+async def _serve_services(trustee: Trustee, ready: Callable[[str], None]) -> None:
+    from casemate.net.grpc import GrpcServer
+
+    host = str(trustee.values["grpc.host"])
+    port = ports.claim(trustee.grpc_port, purpose="Trustee")
+    server = GrpcServer(trustee.services, host=host, port=port)
+    stopped = asyncio.Event()
+    _on_signals(stopped.set)
+    await server.start()
+    ready(f"grpc://{host}:{port}")
+    await stopped.wait()
+    await server.stop()
+
+
+async def _serve_broker(trustee: Trustee, broker: Broker, ready: Callable[[str], None]) -> None:
     host = str(trustee.values["http.host"])
     port = ports.claim(int(trustee.values["http.port"]), purpose="Trustee")
     server = Server(
-        _Application(trustee.broker.answer, trustee.largest_body),
+        _Application(broker.answer, trustee.largest_body),
         address=host,
         port=port,
         interface=Interfaces.RSGI,
@@ -83,11 +105,15 @@ async def serve(trustee: Trustee, *, ready: Callable[[str], None]) -> None:
         ssl_cert=_file(trustee, "http.certificate"),
         ssl_key=_file(trustee, "http.key"),
     )
+    _on_signals(server.stop)
+    asyncio.get_running_loop().call_later(0.1, ready, f"https://{host}:{port}")
+    await server.serve()
+
+
+def _on_signals(stop: Callable[[], object]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, server.stop)
-    loop.call_later(0.1, ready, f"https://{host}:{port}")
-    await server.serve()
+        loop.add_signal_handler(number, stop)
 
 
 def _file(trustee: Trustee, setting: str) -> Path:

@@ -72,6 +72,26 @@ TABLE: Final = (
         default=["admin=^/kbs/v0/.*$"],
         help="role=expression: which request targets a role may use.",
     ),
+    Setting(
+        name="grpc.host",
+        type=str,
+        default="127.0.0.1",
+        help="Address of the gRPC services; plaintext, so keep it on a network you trust.",
+    ),
+    Setting(name="as.port", type=int, default=50004, help="gRPC port of serve --only as."),
+    Setting(name="rvps.port", type=int, default=50003, help="gRPC port of serve --only rvps."),
+    Setting(
+        name="as.address",
+        type=str,
+        default="127.0.0.1:50004",
+        help="Attestation service of serve --only kbs.",
+    ),
+    Setting(
+        name="rvps.address",
+        type=str,
+        default="",
+        help="Reference values of serve --only as; its own storage when empty.",
+    ),
     Setting(name="log.level", type=str, default="info", help="debug, info, warning or error."),
 )
 """Paths are relative to the folder of the settings file."""

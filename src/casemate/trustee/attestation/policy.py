@@ -1,31 +1,21 @@
 """Attestation policies: Rego over evidence and reference values gives a trust vector (§12)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib import resources
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
 from casemate.errors import InputError
-from casemate.rego.engine import Policy, Undefined
-from casemate.trustee.reference_values.service import ReferenceValues
+from casemate.rego.engine import Undefined
+from casemate.trustee.attestation.evaluation import Evaluator, compile_policy
 from casemate.trustee.storage import ATTESTATION_POLICIES, Storage
 from casemate.wire.token import ANNOTATED, STATUS, VECTOR, TrustVector
 
 _SHIPPED: Final = ("default_cpu",)
-_RULES: Final = ("data.policy.trust_claims", "data.policy.extensions")
 _LONGEST_ID: Final = 128
 _RESERVED: Final = frozenset(
     {STATUS, ANNOTATED, "ear.trustworthiness-vector", "ear.appraisal-policy-id"}
-)
-_PRELUDE: Final = (
-    "reference_values.rego",
-    """package policy
-
-import rego.v1
-
-query_reference_value(name) := object.get(data.casemate.reference_values, name, null)
-""",
 )
 
 
@@ -42,27 +32,12 @@ class _Extension(msgspec.Struct, frozen=True):
     value: Any
 
 
-class _Compiled(NamedTuple):
-    """A policy over the reference values of one revision, until one of them expires."""
-
-    policy: Policy
-    revision: int
-    until: float
-
-    def holds(self, revision: int, now: float) -> bool:
-        return self.revision == revision and now < self.until
-
-
 class AttestationPolicies:
-    """Policies by id and class (``default_cpu``); compiled once for each text and revision."""
+    """Policies by id and class (``default_cpu``) over a storage."""
 
-    def __init__(
-        self, storage: Storage, reference_values: ReferenceValues, *, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, storage: Storage, evaluator: Evaluator) -> None:
         self._storage = storage
-        self._values = reference_values
-        self._clock = clock
-        self._compiled: dict[str, _Compiled] = {}
+        self._evaluator = evaluator
         for name in _SHIPPED:
             storage.put_if_absent(ATTESTATION_POLICIES, _key(name), shipped(name).encode())
 
@@ -73,9 +48,8 @@ class AttestationPolicies:
             InputError: an impossible name, or a text that does not compile.
         """
         _require_name(name)
-        self._compile(name, text)
+        compile_policy(_key(name), text, {})
         self._storage.put(ATTESTATION_POLICIES, _key(name), text.encode())
-        self._compiled.pop(name, None)
 
     def get(self, name: str) -> str | None:
         """Give a policy's text."""
@@ -92,27 +66,15 @@ class AttestationPolicies:
         Raises:
             InputError: there is no such policy, or it gives no trust vector.
         """
-        policy = self._current(f"{policy_id}_{tee_class}")
-        claims, extensions = policy.evaluate_all(_RULES, msgspec.json.encode(evidence))
-        return Verdict(_vector(claims, policy.name), _extensions(extensions, policy.name))
-
-    def _current(self, name: str) -> Policy:
-        compiled = self._compiled.get(name)
-        if compiled is not None and compiled.holds(self._values.revision, self._clock()):
-            return compiled.policy
+        name = f"{policy_id}_{tee_class}"
         text = self.get(name)
         if text is None:
             raise InputError(
                 "attestation policy", got=name, want=f"one of {', '.join(self.names())}"
             )
-        policy = self._compile(name, text)
-        until = self._values.good_until()
-        self._compiled[name] = _Compiled(policy, self._values.revision, until)
-        return policy
-
-    def _compile(self, name: str, text: str) -> Policy:
-        data = {"casemate": {"reference_values": self._values.all()}}
-        return Policy.compile(text, name=_key(name), preludes=[_PRELUDE], data=data)
+        document = msgspec.json.encode(evidence)
+        claims, extensions = self._evaluator.evaluate(_key(name), text, document)
+        return Verdict(_vector(claims, name), _extensions(extensions, name))
 
 
 def shipped(name: str) -> str:

@@ -12,12 +12,11 @@ import msgspec
 
 from casemate.errors import CasemateError, InputError, VerificationError
 from casemate.trustee import audit
-from casemate.trustee.attestation.policy import AttestationPolicies
 from casemate.trustee.kbs.admin import Administrators
 from casemate.trustee.kbs.exchange import Answer, Ask
 from casemate.trustee.kbs.failure import BrokerError, Variant, reason_of
+from casemate.trustee.kbs.parts import KeepsPolicies, KeepsReferenceValues
 from casemate.trustee.kbs.policy import POLICY_ID, ResourcePolicy
-from casemate.trustee.reference_values.service import ReferenceValues
 
 _T = TypeVar("_T")
 
@@ -37,9 +36,9 @@ class Administration:
     def __init__(
         self,
         administrators: Administrators,
-        attestation_policies: AttestationPolicies,
+        attestation_policies: KeepsPolicies,
         resource_policy: ResourcePolicy,
-        reference_values: ReferenceValues,
+        reference_values: KeepsReferenceValues,
     ) -> None:
         self._administrators = administrators
         self._attestation_policies = attestation_policies

@@ -7,9 +7,9 @@ from typing import Final
 
 from casemate.errors import CasemateError, HostError, InputError, Refusal, VerificationError
 from casemate.trustee import audit
-from casemate.trustee.attestation.service import AttestationService
 from casemate.trustee.kbs.exchange import Answer, Ask
 from casemate.trustee.kbs.failure import BrokerError, Variant, reason_of
+from casemate.trustee.kbs.parts import Attests
 from casemate.trustee.kbs.session import Attested, Authed, Sessions
 from casemate.trustee.measures import Measures
 from casemate.wire import kbs
@@ -20,9 +20,7 @@ _STEP: Final = "attest"
 class Handshake:
     """RCAR over sessions and an attestation service."""
 
-    def __init__(
-        self, sessions: Sessions, attestation: AttestationService, measures: Measures
-    ) -> None:
+    def __init__(self, sessions: Sessions, attestation: Attests, measures: Measures) -> None:
         self._sessions = sessions
         self._attestation = attestation
         self._measures = measures
