@@ -73,9 +73,10 @@ class ImageRulesKeeper:
 
     async def key(self, place: str) -> bytes:
         """Give a key that the policy names."""
-        if place not in self._kept:
-            self._kept[place] = await self._documents.fetch(place)
-        return self._kept[place]
+        async with self._lock:
+            if place not in self._kept:
+                self._kept[place] = await self._documents.fetch(place)
+            return self._kept[place]
 
     async def _policy(self) -> Policy:
         if (place := self._settings.image_security_policy_uri) is not None:
