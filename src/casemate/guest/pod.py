@@ -95,6 +95,7 @@ class Pod:
         self._given = given
         self._console = console
         self._tasks = tasks
+        self._met = False
         self._scratch = tasks.create_task(self._await_scratch(sealed))
         self._policy = tasks.create_task(self._compile_policy())
         stations = Stations(console.report)
@@ -121,7 +122,10 @@ class Pod:
         console.begin(Station.STOP)
 
     def _connected(self) -> None:
-        self._console.end(Station.CONNECT)
+        """The adaptor is there; what it opens later is no news."""
+        if not self._met:
+            self._met = True
+            self._console.end(Station.CONNECT)
 
     async def _pull(self, reference: str, bundle: Path) -> None:
         """Pull an image, once there is an encrypted place for it."""

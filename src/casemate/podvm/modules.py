@@ -20,6 +20,8 @@ BOOT: Final = (
 SCRATCH: Final = (
     "dm_crypt",
     "dm_integrity",
+    "aegis128",
+    "aegis128_aesni",
     "authenc",
     "xts",
     "aesni_intel",

