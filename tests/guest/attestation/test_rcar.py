@@ -98,7 +98,16 @@ def test_token_lifetime_needs_no_common_clock() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "a.b", "a.b.c", token(exp=1), token(iat="now", exp=2), "ä.ä.ä"]
+    "text",
+    [
+        "",
+        "a.b",
+        "a.b.c",
+        token(exp=1),
+        token(iat="now", exp=2),
+        "ä.ä.ä",
+        token(iat=1, exp=2) + "\r\nX: y",
+    ],
 )
 def test_tokens_without_times_are_refused(text: str) -> None:
     with pytest.raises(InputError):
@@ -136,6 +145,13 @@ def test_refusal_that_is_not_json_is_quoted() -> None:
     assert isinstance(error, VerificationError)
     assert "403" in error.refusal.got
     assert "<html>" in error.refusal.got
+
+
+def test_endless_reasons_are_cut() -> None:
+    body = json.dumps({"type": "t", "detail": "d", "got": "a" * 100_000}).encode()
+    error = rcar.failure(401, body, station=Station.ATTEST, claim="evidence")
+    assert isinstance(error, VerificationError)
+    assert len(error.refusal.got) == 4000
 
 
 def test_trouble_of_the_broker_is_no_refusal() -> None:

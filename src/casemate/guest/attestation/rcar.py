@@ -5,6 +5,7 @@ be left out. What a Trustee wrongly sends is a PeerError; what it refuses is a V
 with the Trustee's own reason.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -29,6 +30,8 @@ from casemate.wire import kbs
 NO_DEVICES: Final = ""
 _LONGEST_NONCE: Final = 64 << 10
 _LONGEST_TOKEN: Final = 1 << 20
+_LONGEST_REASON: Final = 4000
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]+\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+")
 _WHERE: Final = "key broker"
 _SERVER_TROUBLE: Final = 500
 _KEYS: Final = {
@@ -145,11 +148,11 @@ def token_lifetime(token: str) -> float:
     Raises:
         InputError: not a JWT with both claims.
     """
-    parts = token.split(".") if len(token) <= _LONGEST_TOKEN and token.isascii() else []
-    if len(parts) != 3:
+    match = _TOKEN.fullmatch(token) if len(token) <= _LONGEST_TOKEN else None
+    if match is None:
         raise InputError("token", got=f"{len(token)} characters", want="a JWT up to 1 MiB")
     try:
-        claims = msgspec.json.decode(base64url.decode(parts[1], where="token"), type=_Times)
+        claims = msgspec.json.decode(base64url.decode(match[1], where="token"), type=_Times)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InputError("token", got=str(error), want="claims iat and exp") from error
     return max(0.0, claims.exp - claims.iat)
@@ -159,7 +162,7 @@ def failure(status: int, body: bytes, *, station: Station, claim: str) -> Casema
     """Turn an answer that is not 200 into the error to raise: 5xx is the broker's own trouble.
 
     The members a Casemate Trustee sends (step, claim, got, expected, rule, remedy) are carried
-    unchanged; upstream's two are put into the same form, ``claim`` naming what was asked for.
+    unchanged, up to 4000 characters each; upstream's two are put into the same form, ``claim`` naming what was asked for.
     """
     if status >= _SERVER_TROUBLE:
         return PeerError(_WHERE, got=f"status {status}: {_text(body)}", want="status 200")
@@ -172,7 +175,7 @@ def failure(status: int, body: bytes, *, station: Station, claim: str) -> Casema
     members = msgspec.structs.asdict(_bare(station, claim, error.detail, rule))
     for name in members:
         if isinstance(value := getattr(error, name), str):
-            members[name] = value
+            members[name] = value[:_LONGEST_REASON]
     return VerificationError(Refusal(**members))
 
 
