@@ -162,7 +162,8 @@ def failure(status: int, body: bytes, *, station: Station, claim: str) -> Casema
     """Turn an answer that is not 200 into the error to raise: 5xx is the broker's own trouble.
 
     The members a Casemate Trustee sends (step, claim, got, expected, rule, remedy) are carried
-    unchanged, up to 4000 characters each; upstream's two are put into the same form, ``claim`` naming what was asked for.
+    unchanged, up to 4000 characters each; upstream's two are put into the same form, ``claim``
+    naming what was asked for.
     """
     if status >= _SERVER_TROUBLE:
         return PeerError(_WHERE, got=f"status {status}: {_text(body)}", want="status 200")
