@@ -116,6 +116,32 @@ def test_a_port_in_use_is_said_and_ends_with_2(folder: Path) -> None:
     assert f"port {port} for the Trustee: got in use" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({"HTTP_HOST": "192.0.2.1"}, "at 192.0.2.1"),
+        ({"HTTP_KEY": "token.key"}, "its own key"),
+        ({"HTTP_KEY": "trustee.toml"}, "PEM"),
+        ({"HTTP_CERTIFICATE": "nosuch.pem"}, "nosuch.pem"),
+        ({"STORAGE": "trustee.toml"}, "database"),
+    ],
+)
+def test_what_cannot_be_served_is_said_and_ends_with_2(
+    folder: Path, environment: dict[str, str], words: str
+) -> None:
+    names = {f"CASEMATE_TRUSTEE_{name}": value for name, value in environment.items()}
+    done = subprocess.run(
+        [*CASEMATE, "trustee", "serve", "--config", str(folder / "trustee.toml")],
+        env=os.environ | {"CASEMATE_TRUSTEE_HTTP_PORT": "0"} | names,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in done.stderr
+
+
 def test_found_prints_what_it_made_and_never_overwrites(tmp_path: Path) -> None:
     argv = [
         *CASEMATE,

@@ -15,21 +15,20 @@ def free() -> int:
         return int(server.getsockname()[1])
 
 
-def claim(port: int, *, purpose: str) -> int:
-    """Give ``port`` back if it can be listened on; a free one for 0.
+def claim(port: int, *, purpose: str, host: str = LOOPBACK) -> int:
+    """Give ``port`` back if it can be listened on at ``host``; a free one for 0.
 
     Raises:
-        HostError: somebody listens there, or the port is not ours to open.
+        HostError: somebody listens there, or address or port are not ours to open.
     """
-    if port == 0:
-        return free()
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        with socket.create_server((LOOPBACK, port)):
-            return port
+        with socket.create_server((host, port), family=family) as server:
+            return int(server.getsockname()[1])
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
         raise HostError(
-            f"port {port} for the {purpose}",
+            f"port {port} for the {purpose}" + (f" at {host}" if host != LOOPBACK else ""),
             got="in use" if taken else error.strerror,
             want="a free port",
             remedy="Stop what listens there, or choose another port (0 finds a free one).",

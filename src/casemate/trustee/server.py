@@ -12,9 +12,11 @@ from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
 from casemate.net import ports
+from casemate.net.tls import server_context
+from casemate.secret import Secret
 from casemate.trustee.kbs.broker import Broker
 from casemate.trustee.kbs.exchange import Answer, Ask
-from casemate.trustee.serve import Trustee
+from casemate.trustee.serve import Trustee, read
 
 _LARGEST_HEAD: Final = 128 << 10
 _SLOWEST_HEAD: Final = 10_000  # milliseconds
@@ -34,8 +36,16 @@ class _Application:
         if body is None:
             answer = Answer(413, b"request body too large", (("content-type", "text/plain"),))
         else:
-            answer = self._answer(_ask(scope, headers, body))
+            answer = self._safely(_ask(scope, headers, body))
         protocol.response_bytes(answer.status, list(answer.headers), answer.body)
+
+    def _safely(self, ask: Ask) -> Answer:
+        """Answer; a mistake of ours is told in the log, where the caller cannot see it."""
+        try:
+            return self._answer(ask)
+        except Exception:  # noqa: BLE001 - the last door: logged whole, answered 500
+            _LOG.exception("%s %s", ask.method, ask.path)
+            return Answer(500)
 
     async def _body(self, headers: dict[str, str], protocol: Any) -> bytes | None:
         length = headers.get("content-length", "")
@@ -78,7 +88,7 @@ async def _serve_services(trustee: Trustee, ready: Callable[[str], None]) -> Non
     from casemate.net.grpc import GrpcServer
 
     host = str(trustee.values["grpc.host"])
-    port = ports.claim(trustee.grpc_port, purpose="Trustee")
+    port = ports.claim(trustee.grpc_port, purpose="Trustee", host=host)
     server = GrpcServer(trustee.services, host=host, port=port)
     stopped = asyncio.Event()
     _on_signals(stopped.set)
@@ -90,7 +100,9 @@ async def _serve_services(trustee: Trustee, ready: Callable[[str], None]) -> Non
 
 async def _serve_broker(trustee: Trustee, broker: Broker, ready: Callable[[str], None]) -> None:
     host = str(trustee.values["http.host"])
-    port = ports.claim(int(trustee.values["http.port"]), purpose="Trustee")
+    port = ports.claim(int(trustee.values["http.port"]), purpose="Trustee", host=host)
+    certificate, key = _file(trustee, "http.certificate"), _file(trustee, "http.key")
+    server_context(read(certificate), Secret(read(key)))  # says better than granian what is wrong
     server = Server(
         _Application(broker.answer, trustee.largest_body),
         address=host,
@@ -102,8 +114,8 @@ async def _serve_broker(trustee: Trustee, broker: Broker, ready: Callable[[str],
         ),
         websockets=False,
         log_enabled=False,
-        ssl_cert=_file(trustee, "http.certificate"),
-        ssl_key=_file(trustee, "http.key"),
+        ssl_cert=certificate,
+        ssl_key=key,
     )
     _on_signals(server.stop)
     asyncio.get_running_loop().call_later(0.1, ready, f"https://{host}:{port}")
