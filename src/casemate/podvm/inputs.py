@@ -28,15 +28,15 @@ class Inputs:
     recipe: Recipe
     debian: Fetched
     wheels: Fetched
-    ours: dict[str, Path]
-    """Our modules inside the image: path below site → file."""
+    ours: dict[str, bytes]
+    """Our modules inside the image: path below site → source, as the key was made from it."""
     key: str
     """64 hex digits."""
 
     @property
     def code_digest(self) -> str:
         """SHA-256 over our modules and their paths, hex."""
-        return _digest_of_files(self.ours.items())
+        return _digest(self.ours.items())
 
 
 def gather(recipe: Recipe, cache: Path, *, progress: Progress, refresh: bool = False) -> Inputs:
@@ -81,18 +81,14 @@ def _folders(recipe: Recipe, cache: Path) -> tuple[Path, Path]:
 
 
 def _inputs(recipe: Recipe, packages: Fetched, python: Fetched) -> Inputs:
-    ours = (
-        guest_code.closure(_SOURCE, recipes.GUEST_ENTRY, forbidden=recipes.FORBIDDEN_ROOMS)
-        if recipe.variant is not Variant.BARE
-        else {}
-    )
+    ours = {name: file.read_bytes() for name, file in _guest_code(recipe).items()}
     facts = {
         "variant": recipe.variant,
         "compression": recipe.compression,
         "debian": packages.sources,
         "wheels": python.sources,
-        "ours": _digest_of_files(ours.items()),
-        "builders": _digest_of_files(_builders()),
+        "ours": _digest(ours.items()),
+        "builders": _digest(_builders()),
         "firmware": [
             sha256(_read(recipe.firmware_code)).hex,
             sha256(_read(recipe.firmware_vars)).hex,
@@ -107,17 +103,23 @@ def _inputs(recipe: Recipe, packages: Fetched, python: Fetched) -> Inputs:
     )
 
 
-def _builders() -> Iterable[tuple[str, Path]]:
+def _guest_code(recipe: Recipe) -> dict[str, Path]:
+    if recipe.variant is Variant.BARE:
+        return {}
+    return guest_code.closure(_SOURCE, recipes.GUEST_ENTRY, forbidden=recipes.FORBIDDEN_ROOMS)
+
+
+def _builders() -> Iterable[tuple[str, bytes]]:
     for folder in _BUILDERS:
         for file in sorted((_SOURCE / folder).rglob("*")):
             if file.suffix in {".py", ".c"}:
-                yield str(file.relative_to(_SOURCE)), file
+                yield str(file.relative_to(_SOURCE)), file.read_bytes()
 
 
-def _digest_of_files(files: Iterable[tuple[str, Path]]) -> str:
+def _digest(files: Iterable[tuple[str, bytes]]) -> str:
     state = hashlib.sha256()
-    for name, file in files:
-        state.update(msgspec.json.encode([name, sha256(file.read_bytes()).hex]))
+    for name, data in files:
+        state.update(msgspec.json.encode([name, sha256(data).hex]))
     return state.hexdigest()
 
 

@@ -138,7 +138,7 @@ def compose(packages: Packages, site: Iterable[tuple[str, bytes]]) -> Tree:
 
 
 def sources(
-    packages: Packages, site: Iterable[tuple[str, bytes]], ours: Mapping[str, Path]
+    packages: Packages, site: Iterable[tuple[str, bytes]], ours: Mapping[str, bytes]
 ) -> dict[str, Module]:
     """Collect the Python sources to compile, by their path in the image.
 
@@ -153,8 +153,8 @@ def sources(
     for path, data in site:
         if path.endswith(".py"):
             found[f"{SITE}/{path}"] = Module(data, assertions=False)
-    for path, file in ours.items():
-        found[f"{SITE}/{path}"] = Module(file.read_bytes(), assertions=True)
+    for path, data in ours.items():
+        found[f"{SITE}/{path}"] = Module(data, assertions=True)
     found[START] = Module(Path(start.__file__).read_bytes(), assertions=True)
     return found
 
