@@ -1,6 +1,6 @@
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,17 @@ from casemate.guest.hub import serve as hubs
 from casemate.guest.hub.service import RESOURCES
 from casemate.guest.reporting import Stations
 from casemate.net.ttrpc import Client, Server
+from casemate.tee.attesters import Attester
 from casemate.tee.sample.attester import SampleAttester
+from casemate.tee.vtpm.attester import TpmAttester
 from casemate.wire import initdata
 from casemate.wire.console import ConsoleEvent, EventKind
+from casemate.wire.eventlog import EventLog
 from casemate.wire.pb import confidential_data_hub_pb2 as pb
 from casemate.wire.resource_uri import ResourceUri
+from casemate.wire.tpm import ALG_SHA256
 from tests.sim import trustee as sim
+from tests.sim.swtpm import booted, manufactured, require_swtpm
 
 URI = ResourceUri.parse("kbs:///default/secret/one")
 
@@ -36,7 +41,9 @@ class Guest:
 
 
 @asynccontextmanager
-async def guest(trustee: sim.RunningTrustee, authority: str = "") -> AsyncIterator[Guest]:
+async def guest(
+    trustee: sim.RunningTrustee, authority: str = "", attester: Attester | None = None
+) -> AsyncIterator[Guest]:
     cert = authority or trustee.authority
     kbs = {"url": trustee.url, "cert": cert}
     kbc = {"name": "cc_kbc", "url": trustee.url, "kbs_cert": cert}
@@ -48,7 +55,9 @@ async def guest(trustee: sim.RunningTrustee, authority: str = "") -> AsyncIterat
     )
     events: list[ConsoleEvent] = []
     stations = Stations(events.append)
-    agent = agents.build(SampleAttester(), data, stations)
+    tee = attester or SampleAttester()
+    tee.bind_init_data(data.digest)
+    agent = agents.build(tee, data, stations)
     hub = hubs.build(agent, data, stations)
     try:
         yield Guest(hub, events)
@@ -117,6 +126,44 @@ async def test_token_that_ended_is_replaced(tmp_path: Path) -> None:
         assert (await pod.hub.resources.get(URI)).reveal() == b"shh"
     attested = [e for e in pod.events if e.station == "attest" and e.kind is EventKind.BEGIN]
     assert len(attested) == 2
+
+
+@contextmanager
+def vtpm(folder: Path, platform: CertificateAuthority) -> Iterator[TpmAttester]:
+    require_swtpm()
+    manufactured(folder, platform)
+    with booted(folder) as transport:
+        yield TpmAttester(transport, event_log=EventLog(((ALG_SHA256, 32),), ()).encode())
+
+
+async def test_certified_tpm_gets_the_secret_and_anybodys_does_not(tmp_path: Path) -> None:
+    platform = CertificateAuthority.create("platform")
+    (tmp_path / "platform.pem").write_bytes(platform.certificate_pem)
+    settings: dict[str, Any] = {"ak_authorities": [str(tmp_path / "platform.pem")]}
+    async with sim.running(tmp_path / "trustee", **settings) as trustee:
+        trustee.put("default/secret/one", b"shh")
+        with vtpm(tmp_path / "tpm", platform) as tpm:
+            async with guest(trustee, attester=tpm) as pod:
+                assert (await pod.hub.resources.get(URI)).reveal() == b"shh"
+        with vtpm(tmp_path / "other", CertificateAuthority.create("platform")) as tpm:
+            async with guest(trustee, attester=tpm) as pod:
+                with pytest.raises(VerificationError) as caught:
+                    await pod.hub.resources.get(URI)
+    assert caught.value.refusal.step == "tpm.2 certificate"
+
+
+async def test_local_policy_names_the_register_that_is_not_expected(tmp_path: Path) -> None:
+    platform = CertificateAuthority.create("platform")
+    (tmp_path / "platform.pem").write_bytes(platform.certificate_pem)
+    settings: dict[str, Any] = {"ak_authorities": [str(tmp_path / "platform.pem")]}
+    async with sim.running(tmp_path / "trustee", policy="local", **settings) as trustee:
+        trustee.put("default/secret/one", b"shh")
+        with vtpm(tmp_path / "tpm", platform) as tpm:
+            async with guest(trustee, attester=tpm) as pod:
+                with pytest.raises(VerificationError) as caught:
+                    await pod.hub.resources.get(URI)
+    assert "pcr11" in caught.value.refusal.claim
+    assert caught.value.refusal.remedy
 
 
 async def test_reason_of_a_denial_crosses_the_hubs_socket_unchanged(tmp_path: Path) -> None:
