@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from casemate.crypto.cipher import CtrStream, HmacStream
 from casemate.crypto.digest import Digest
-from casemate.errors import PeerError, Refusal, VerificationError
+from casemate.errors import HostError, PeerError, Refusal, VerificationError
 from casemate.oci.encryption.options import PrivateOptions, PublicOptions
 from casemate.oci.inflate import inflater
 from casemate.oci.manifest import Descriptor
@@ -91,17 +91,17 @@ class LayerReader:
         self._tar_hash = hashlib.new(diff_id.algorithm) if diff_id else None
         self._inflater = inflater(parse_layer(descriptor.media_type).packing)
         self._tar = TarReader()
-        self._broken: PeerError | None = None
+        self._broken: PeerError | HostError | None = None
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the blob.
 
-        A layer that cannot be read is not reported at once: ``finish`` first says whether it is
-        the layer that was signed, since a changed one breaks somewhere in the middle.
+        A layer that cannot be read or written is not reported at once: ``finish`` first says
+        whether it is the layer that was signed, since a changed one breaks somewhere in the
+        middle, or asks for space and devices that no honest one needs.
 
         Raises:
             VerificationError: more bytes than the descriptor says.
-            HostError: the sink has no space.
         """
         self._size += len(data)
         if self._size > self._descriptor.size:
@@ -112,7 +112,7 @@ class LayerReader:
         if self._broken is None:
             try:
                 self._unpack(data)
-            except PeerError as error:
+            except (PeerError, HostError) as error:
                 self._broken = error
 
     def finish(self) -> None:
@@ -121,6 +121,7 @@ class LayerReader:
         Raises:
             VerificationError: size, digest, HMAC or diff_id do not match.
             PeerError: the layer is what was signed, and still not a sound tar archive.
+            HostError: it is, and the sink had no space or no right.
         """
         name = self._descriptor.digest
         if self._size != self._descriptor.size:

@@ -282,7 +282,8 @@ def _told(path: bytes) -> Iterator[None]:
         if error.errno in _FULL:
             raise _no_space(f"{where}: {error.strerror}") from error
         if error.errno in _MACHINE:
-            raise HostError(where, got=error.strerror, want="a writable folder") from error
+            want = "a writable folder, and root for owners and devices"
+            raise HostError(where, got=error.strerror, want=want) from error
         raise PeerError(
             where, got=error.strerror, want="an entry a file system can hold"
         ) from error
