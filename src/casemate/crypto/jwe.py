@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
 from casemate.crypto import base64url
+from casemate.crypto.algorithms import CURVES, coordinate_size
 from casemate.crypto.jwk import EcJwk, EcTeeKey, RsaJwk, RsaTeeKey, TeePublicKey
-from casemate.crypto.keys import CURVES, Kind, PrivateKey, PublicKey, coordinate_size
+from casemate.crypto.keys import Kind, PrivateKey, PublicKey
 from casemate.errors import InputError, PeerError, Refusal, VerificationError
 from casemate.secret import Secret
 
