@@ -10,7 +10,7 @@ from casemate.stack.owner import documents
 from casemate.wire.pb import agent_pb2, oci_pb2
 
 DEFAULT = AgentPolicy(default_policy.TEXT, name=default_policy.NAME)
-OWNERS = AgentPolicy(documents.agent_policy(), name="initdata policy.rego")
+OWNERS = AgentPolicy(documents.agent_policy("localhost:5443"), name="initdata policy.rego")
 
 ONE_COMMAND = """
 package agent_policy
