@@ -69,8 +69,16 @@ class TlsForwarder:
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.Task[None]] = set()
 
-    async def listen(self, host: str, port: int) -> int:
-        """Begin to listen; gives the port (a free one for port 0).
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        if self._server is None:
+            raise RuntimeError("not listening yet")
+        bound: int = self._server.sockets[0].getsockname()[1]
+        return bound
+
+    async def listen(self, host: str, port: int) -> None:
+        """Begin to listen; at a free port for port 0.
 
         Raises:
             HostError: the address is taken.
@@ -81,8 +89,6 @@ class TlsForwarder:
             )
         except OSError as error:
             raise HostError(f"listen on {host}:{port}", got=error, want="a free port") from error
-        bound: int = self._server.sockets[0].getsockname()[1]
-        return bound
 
     async def close(self) -> None:
         """Stop listening and end all connections."""
