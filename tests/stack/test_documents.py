@@ -38,4 +38,4 @@ def test_images_of_others_are_rejected_by_default() -> None:
 
 @pytest.mark.parametrize("request_name", ["ExecProcess", "SetPolicy", "CopyFile", "WriteStream"])
 def test_agent_policy_denies_what_lets_a_host_in(request_name: str) -> None:
-    assert f"default {request_name}Request := false" in documents.agent_policy()
+    assert f"default {request_name}Request := false" in documents.agent_policy("localhost:5443")

@@ -1,5 +1,6 @@
 """Casemate's own commands, run as a person would run them; refusals come back as refusals."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -7,7 +8,7 @@ import msgspec
 
 from casemate.errors import HostError, PeerError, Refusal, VerificationError
 from casemate.linux import process
-from casemate.stack.services import CASEMATE
+from casemate.stack.program import CASEMATE, own_environment
 
 _PATIENCE: Final = 300.0  # seconds; the longest is a pod's start under emulation
 
@@ -20,6 +21,7 @@ class _Answer(msgspec.Struct, frozen=True):
 async def casemate(
     *arguments: str | Path,
     input: bytes | None = None,  # noqa: A002  # the name run gives it
+    env: Mapping[str, str] | None = None,
 ) -> Any:
     """Run ``casemate ARGUMENTS --json``; give the JSON it prints.
 
@@ -31,7 +33,7 @@ async def casemate(
         PeerError: what it prints is no JSON.
     """
     own = arguments.index("--") if "--" in arguments else len(arguments)
-    stdout = await plain(*arguments[:own], "--json", *arguments[own:], input=input)
+    stdout = await plain(*arguments[:own], "--json", *arguments[own:], input=input, env=env)
     try:
         return msgspec.json.decode(stdout)
     except msgspec.MsgspecError as error:
@@ -41,10 +43,15 @@ async def casemate(
 async def plain(
     *arguments: str | Path,
     input: bytes | None = None,  # noqa: A002  # the name run gives it
+    env: Mapping[str, str] | None = None,
 ) -> bytes:
     """Run ``casemate ARGUMENTS``; give what it prints. Errors as above."""
     done = await process.run_async(
-        [*CASEMATE, *arguments], input=input, timeout=_PATIENCE, check=False
+        [*CASEMATE, *arguments],
+        input=input,
+        env=own_environment() | dict(env or {}),
+        timeout=_PATIENCE,
+        check=False,
     )
     if done.status != 0:
         raise _failure(" ".join(map(str, ("casemate", *arguments))), done)

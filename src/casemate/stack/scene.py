@@ -3,31 +3,33 @@
 import asyncio
 import hashlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from casemate.crypto import base64url
+from casemate.crypto.digest import Algorithm
 from casemate.errors import HostError, PeerError
 from casemate.guest.attestation import rcar
 from casemate.podvm.image import PodVmImage
-from casemate.runtime import companion
+from casemate.runtime import asking, companion
+from casemate.runtime.asking import Wishes
 from casemate.runtime.sandbox import Sandboxes
 from casemate.runtime.tracing import Trace
 from casemate.secret import Secret
-from casemate.stack.attacks.client import HostileClient, fresh_key
+from casemate.stack.attacks.client import HostileClient
 from casemate.stack.command import casemate
 from casemate.stack.folder import Record, StateFolder
 from casemate.stack.owner.desk import Desk
+from casemate.trustee.evidence_archive import EvidenceArchive
+from casemate.wire import kbs
 from casemate.workload.application import ARRIVED, GREETING
 
 _SHOWN_WITHIN: Final = 30.0  # seconds; the container starts before its first line is out
 _PAUSE: Final = 0.2
-_REST: Final = "http://127.0.0.1:8006"
 
 
 class Pod(msgspec.Struct, frozen=True):
@@ -62,7 +64,6 @@ class Scene:
     secret: Secret
     _pod: Pod | None = None
     _recording: Recording | None = None
-    _recorded: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def pod(self) -> Pod:
@@ -87,9 +88,12 @@ class Scene:
         """PEM of the authority that the Trustee's certificate chains to."""
         return (self.folder.trustee / "ca.pem").read_text()
 
-    async def start(self) -> None:
-        """Run the genuine pod."""
-        self._pod = await self._run(self.image.folder, self.initdata)
+    async def start(self, progress: Callable[[str], None]) -> None:
+        """Run the genuine pod, as ``casemate pod run`` does."""
+        wishes = Wishes(image=self.reference, initdata=self.initdata, podvm=self.image.folder)
+        sandboxes = Sandboxes(self.folder.root)
+        pod = await sandboxes.run(asking.request(wishes), progress=progress)
+        self._pod = Pod(pod.id)
 
     async def trace(self) -> Trace:
         """Give the pod's road so far; also once it has ended."""
@@ -130,20 +134,20 @@ class Scene:
             raise PeerError("container", got=f"status {done.status}: {words}", want="status 0")
         return done.stdout
 
-    async def evidence(self, report_data: bytes) -> bytes:
-        """Have a container of the genuine pod ask its TEE for evidence, as any container may."""
-        asked = base64url.encode(report_data)
-        url = f"{_REST}/aa/evidence?runtime_data={asked}&encoding=base64"
-        return await self.add(self.reference, "/bin/busybox", "wget", "-qO-", url)
+    def recording(self) -> Recording:
+        """Give the running pod's genuine handshake, as the Trustee kept it.
 
-    async def recording(self) -> Recording:
-        """Give one handshake's genuine evidence, as an eavesdropper would have kept it."""
-        async with self._recorded:
-            if self._recording is None:
-                async with self.hostile_client() as client:
-                    binding = rcar.bind((await client.open("tpm")).challenge, fresh_key())
-                evidence = await self.evidence(binding.report_data().value)
-                self._recording = Recording(binding, evidence)
+        An attacker who overheard it all, under TLS, would hold no more than this.
+        """
+        if self._recording is None:
+            kept = EvidenceArchive(self.folder.trustee / "evidence", most=1).newest_first()
+            bodies = (kbs.parse_attestation(file.read_bytes()) for file in kept)
+            ours = (body for body in bodies if _initdata(body) == self.initdata_text)
+            if (genuine := next(ours, None)) is None:
+                raise HostError("evidence", got="none kept", want="the running pod's handshake")
+            binding = rcar.Binding(genuine.runtime_data, Algorithm.SHA384)
+            evidence = bytes(genuine.tee_evidence.primary_evidence)
+            self._recording = Recording(binding, evidence)
         return self._recording
 
     def hostile_client(self) -> HostileClient:
@@ -174,3 +178,7 @@ class Scene:
         self, verb: str, *arguments: str, options: tuple[str | Path, ...] = ()
     ) -> Any:
         return await casemate("pod", verb, *arguments, "--state", self.folder.root, *options)
+
+
+def _initdata(body: kbs.Attestation) -> str | None:
+    return body.init_data.body if body.init_data else None

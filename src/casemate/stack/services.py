@@ -1,7 +1,5 @@
 """The three daemons of the local stack: what each needs on disk, how it starts, when it answers."""
 
-import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +11,7 @@ from casemate.net import ports
 from casemate.stack import probe
 from casemate.stack.folder import StateFolder
 from casemate.stack.private import write_private
-
-CASEMATE: Final = (sys.executable, "-P", "-m", "casemate.cli.main")
-"""This very program, from whatever environment it runs in; the current folder is not searched."""
+from casemate.stack.program import CASEMATE, own_environment
 
 NAMES: Final = ("localhost", "127.0.0.1", "10.0.2.2")
 """Names of this machine: for itself, and for a guest behind QEMU's user-mode network."""
@@ -23,6 +19,9 @@ NAMES: Final = ("localhost", "127.0.0.1", "10.0.2.2")
 TRUSTEE: Final = "trustee"
 REGISTRY: Final = "registry"
 ADAPTOR: Final = "adaptor"
+
+_KEPT: Final = 32
+"""Believed attestations that the local Trustee keeps: what an auditor, or the demo, reads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +55,7 @@ def trustee(folder: StateFolder, port: int) -> Launch:
         env={
             "CASEMATE_TRUSTEE_HTTP_PORT": str(port),
             "CASEMATE_TRUSTEE_PROFILE": "development",
+            "CASEMATE_TRUSTEE_EVIDENCE_KEEP": str(_KEPT),
             "CASEMATE_TRUSTEE_AK_AUTHORITIES": str(folder.platform / "ca.pem"),
         },
     )
@@ -83,14 +83,12 @@ def registry(folder: StateFolder, port: int) -> Launch:
 
 def adaptor(folder: StateFolder) -> Launch:
     """Plan the adaptor's start; what it needs it makes itself, below the state folder."""
-    ours = ("CASEMATE_CACHE", "CASEMATE_ADAPTOR_", "CASEMATE_PODVM")
-    kept = {name: value for name, value in os.environ.items() if name.startswith(ours)}
     return Launch(
         name=ADAPTOR,
         argv=(*CASEMATE, "adaptor", "serve", "--state", folder.root),
         address=str(folder.adaptor_socket),
         ready=probe.listens(folder.adaptor_socket),
-        env=kept,
+        env=own_environment(),
     )
 
 

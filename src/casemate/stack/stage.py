@@ -33,6 +33,7 @@ async def set_stage(folder: StateFolder, narrator: Narrator) -> Scene:
     record = await _stack(folder, narrator)
     desk = Desk(folder=folder, record=record, tell=narrator.command)
     with narrator.step("Owner's image: built, encrypted, signed, pushed"):
+        desk.tell_environment()
         await desk.application()
         reference = await desk.publish(_TAG, signed_with=await desk.signing_key())
     with narrator.step("Owner's rules: who may have which secret"):
@@ -77,8 +78,8 @@ async def _stack(folder: StateFolder, narrator: Narrator) -> Record:
 
 
 async def _pod(scene: Scene, narrator: Narrator) -> None:
-    with narrator.step("Pod: VM booted, attested, image pulled and started inside"):
-        await scene.start()
+    with narrator.step("Pod: VM booted, attested, image pulled and started inside") as step:
+        await scene.start(step)
         shown = await scene.secret_shown()
     narrator.fact("pod", scene.pod.pod)
     narrator.fact("it says", shown)

@@ -17,6 +17,7 @@ from casemate.trustee.attestation.evaluation import AskedValues, OwnValues
 from casemate.trustee.attestation.policy import AttestationPolicies
 from casemate.trustee.attestation.service import AttestationService
 from casemate.trustee.attestation.signer import TokenSigner
+from casemate.trustee.evidence_archive import EvidenceArchive
 from casemate.trustee.kbs.admin import Acl, Administrators, Issuer
 from casemate.trustee.kbs.administration import Administration
 from casemate.trustee.kbs.broker import Broker
@@ -175,7 +176,12 @@ class _Parts:
         )
         authorities = [der for pem in self._bundles("token.authorities") for der in split_pem(pem)]
         return Broker(
-            handshake=Handshake(sessions, attestation, measures),
+            handshake=Handshake(
+                sessions,
+                attestation,
+                measures,
+                EvidenceArchive(self.folder / "evidence", most=self.values["evidence.keep"]),
+            ),
             administration=Administration(
                 self._administrators(), policies, resource_policy, values
             ),

@@ -46,6 +46,12 @@ TABLE: Final = (
         name="sessions.lifetime", type=int, default=300, unit="s", help="Handshake sessions live."
     ),
     Setting(name="sessions.most", type=int, default=100_000, help="Sessions at a time; then 503."),
+    Setting(
+        name="evidence.keep",
+        type=int,
+        default=0,
+        help="Believed attestations kept in the folder evidence, for auditors; the oldest goes.",
+    ),
     Setting(name="token.lifetime", type=int, default=300, unit="s", help="Tokens are good for."),
     Setting(name="token.key", type=str, default="token.key", help="PEM key (EC P-256) that signs."),
     Setting(

@@ -1,4 +1,4 @@
-"""Fresh evidence of VM 1, but with the key of VM 2: secrets would be sealed to the wrong one."""
+"""Evidence of VM 1 with the key of VM 2: secrets would be sealed to the wrong one."""
 
 from casemate.guest.attestation import rcar
 from casemate.stack.attacks.attack import Attack
@@ -7,15 +7,13 @@ from casemate.stack.scene import Scene
 
 
 async def run(scene: Scene) -> str:
-    """Have VM 1 quote its own key over the right nonce; put another key beside the quote."""
+    """Answer a challenge with VM 2's key, and VM 1's evidence, which vouches for its own key."""
+    recorded = scene.recording()
     async with scene.hostile_client() as client:
         opened = await client.open("tpm")
-        first = rcar.bind(opened.challenge, fresh_key())
-        evidence = await scene.evidence(first.report_data().value)
         second = rcar.bind(opened.challenge, fresh_key())
-        return await client.attest(
-            opened, rcar.attestation(second, evidence, initdata=scene.initdata_text)
-        )
+        body = rcar.attestation(second, recorded.evidence, initdata=scene.initdata_text)
+        return await client.attest(opened, body)
 
 
 ATTACK = Attack(

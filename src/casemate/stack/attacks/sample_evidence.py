@@ -1,4 +1,4 @@
-"""Evidence of the sample TEE, which anyone can write, shown to a Trustee in production."""
+"""Evidence of the sample TEE, which anyone can write, judged by the production policy."""
 
 import base64
 
@@ -25,6 +25,6 @@ async def run(scene: Scene) -> str:
 ATTACK = Attack(
     name="sample-evidence",
     title="sample evidence against the production policy",
-    expects=("sample", "tee"),
+    expects=("production",),
     run=run,
 )

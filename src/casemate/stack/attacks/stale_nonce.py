@@ -7,7 +7,7 @@ from casemate.stack.scene import Scene
 
 async def run(scene: Scene) -> str:
     """Send evidence with the very nonce and key it was made for, into another handshake."""
-    recorded = await scene.recording()
+    recorded = scene.recording()
     async with scene.hostile_client() as client:
         new = await client.open("tpm")
         body = rcar.attestation(recorded.binding, recorded.evidence, initdata=scene.initdata_text)

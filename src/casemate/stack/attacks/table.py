@@ -5,13 +5,14 @@ from typing import Final
 
 from casemate.errors import InputError
 from casemate.stack.attacks import (
+    container_changed,
+    evidence_borrowed,
     exec_denied,
     forged_token,
     host_search,
     image_other_key,
     image_unsigned,
     initdata_changed,
-    initdata_swapped,
     layer_tampered,
     other_kernel,
     other_key,
@@ -30,7 +31,6 @@ ATTACKS: Final = (
     replay.ATTACK,
     other_key.ATTACK,
     stale_nonce.ATTACK,
-    initdata_swapped.ATTACK,
     tpm_anyone_made.ATTACK,
     sample_evidence.ATTACK,
     forged_token.ATTACK,
@@ -40,6 +40,8 @@ ATTACKS: Final = (
     layer_tampered.ATTACK,
     # whoever rules the host
     exec_denied.ATTACK,
+    container_changed.ATTACK,
+    evidence_borrowed.ATTACK,
     root_flipped.ATTACK,
     verity_off.ATTACK,
     other_kernel.ATTACK,

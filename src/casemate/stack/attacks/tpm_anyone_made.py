@@ -15,7 +15,7 @@ from casemate.wire.initdata import parse
 
 async def run(scene: Scene) -> str:
     """Forge everything but the platform's signature over the attestation key."""
-    genuine = msgspec.json.decode((await scene.recording()).evidence, type=TpmEvidence)
+    genuine = msgspec.json.decode(scene.recording().evidence, type=TpmEvidence)
     forger = SoftwareTpm(
         CertificateAuthority.create("Casemate local platform"),
         EventLog.parse(genuine.event_log).events,

@@ -26,7 +26,7 @@ from casemate.net.http import HttpClient, Response
 from casemate.net.kbs_admin import KbsAdmin
 from casemate.stack import probe
 from casemate.stack.bench.result import BenchResult
-from casemate.stack.services import CASEMATE
+from casemate.stack.program import CASEMATE
 from casemate.tee.sample.attester import SampleAttester
 from casemate.wire import kbs
 

@@ -10,13 +10,13 @@ from casemate.tee.vtpm.report import INIT_DATA_PCR, TEE, init_data_register
 from casemate.wire import initdata
 
 
-async def measurements(scene: Scene, *, now: datetime) -> Measurements:
+def measurements(scene: Scene, *, now: datetime) -> Measurements:
     """Verify the pod's evidence as an auditor would, and set both sides next to each other.
 
     Raises:
         VerificationError: the evidence is not genuine.
     """
-    recorded = await scene.recording()
+    recorded = scene.recording()
     digest = initdata.parse(scene.initdata.read_bytes()).digest
     verified = verifiers.verify(
         TEE,

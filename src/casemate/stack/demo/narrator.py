@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
-from rich.console import Console
+from rich import box
+from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from casemate.errors import Refusal
 from casemate.stack.attacks.attack import AttackResult
 
 _WIDEST: Final = 100
@@ -75,24 +77,35 @@ class Narrator:
         line.add_column(width=9, style="dim")
         line.add_column(overflow="fold")
         line.add_row(name, Text(value))
-        self._console.print(Padding(line, (0, 0, 0, _INDENT)))
+        self._console.print(_indented(line))
 
     def command(self, text: str) -> None:
         """Show a command that the step ran, for the reader to run again."""
-        self._console.print(Padding(Text(f"$ {text}", style="dim"), (0, 0, 0, _INDENT)))
+        self._console.print(_indented(Text(f"$ {text}", style="dim")))
 
     def attack(self, result: AttackResult) -> None:
         """Tell the outcome of one attack, with its whole reason."""
         mark = ("refused  ", "green") if result.refused else ("HELD NOT ", "bold red")
         seconds = (f"  {result.seconds:.1f} s", "dim")
         head = Text.assemble(mark, (result.title, "bold"), seconds)
-        self._console.print(Padding(head, (0, 0, 0, _INDENT)))
+        self._console.print(_indented(head))
         reason = Table.grid(padding=(0, 2, 0, 0))
         reason.add_column(width=7, style="dim")
         reason.add_column(overflow="fold")
         for name, text in _reason(result):
             reason.add_row(name, Text(text))
-        self._console.print(Padding(reason, (0, 0, 0, _INDENT)))
+        self._console.print(_indented(reason))
+
+    def summary(self, results: Sequence[AttackResult]) -> None:
+        """Show all attacks in one table: what was tried, and what stopped it."""
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        table.add_column("attack", ratio=1)
+        table.add_column("refused")
+        table.add_column("stopped at", max_width=30, overflow="ellipsis", no_wrap=True)
+        for result in results:
+            mark = Text("yes", "green") if result.refused else Text("NO", "bold red")
+            table.add_row(result.title, mark, _stopped_at(result.reason))
+        self._console.print(_indented(table))
 
     def timeline(self, road: Sequence[Stretch]) -> None:
         """Draw the road to ``start`` as bars; what comes after may last for days."""
@@ -125,6 +138,15 @@ class Narrator:
         mark = f"{seconds:7.1f} s"
         room = self._console.width - len(mark) - 1
         self._console.print(Text(f"{head:<{room}}", style="bold") + Text(mark, style="dim"))
+
+
+def _stopped_at(reason: Refusal | None) -> str:
+    """Name station and claim in one line."""
+    return "" if reason is None else f"{reason.step}: {reason.claim}"
+
+
+def _indented(what: RenderableType) -> Padding:
+    return Padding(what, (0, 0, 0, _INDENT), expand=False)
 
 
 def _reason(result: AttackResult) -> list[tuple[str, str]]:

@@ -82,7 +82,7 @@ async def _prove(scene: Scene, narrator: Narrator, showing: Showing) -> Report:
     results = await _attack(scene, attacks, narrator)
     seconds = time.monotonic() - showing.begin
     with narrator.step("Trace and measurements"):
-        seen = await measurements(scene, now=datetime.now(UTC))
+        seen = measurements(scene, now=datetime.now(UTC))
         image = await _image(scene)
         if not showing.keep:
             await scene.stop()
@@ -124,7 +124,9 @@ async def _attack(
         async with asyncio.TaskGroup() as group:
             for attack in booting:
                 group.create_task(one(attack))
-    return [done[attack.name] for attack in attacks]
+    results = [done[attack.name] for attack in attacks]
+    narrator.summary(results)
+    return results
 
 
 def _road(trace: Trace) -> list[Stretch]:

@@ -110,7 +110,7 @@ class Desk:
         files = [
             self._kept("aa.toml", agent.encode()),
             self._kept("cdh.toml", hub.encode()),
-            self._kept("policy.rego", documents.agent_policy().encode()),
+            self._kept("policy.rego", documents.agent_policy(self.registry).encode()),
         ]
         words: tuple[str | Path, ...] = ("initdata", "build", *files, "-o", self.initdata_file)
         self.tell(self._shown(words))
@@ -125,10 +125,20 @@ class Desk:
         return file
 
     @property
-    def _kbs(self) -> tuple[str | Path, ...]:
+    def environment(self) -> dict[str, str]:
+        """How the owner reaches the Trustee: what the shown commands leave out."""
         trustee = self.folder.trustee
-        url = f"https://127.0.0.1:{self.record.trustee_port}"
-        return ("--url", url, "--ca", trustee / "ca.pem", "--admin-key", trustee / "admin.key")
+        return {
+            "CASEMATE_KBS_URL": f"https://127.0.0.1:{self.record.trustee_port}",
+            "CASEMATE_KBS_CA": str(trustee / "ca.pem"),
+            "CASEMATE_KBS_ADMIN_KEY": str(trustee / "admin.key"),
+        }
+
+    def tell_environment(self) -> None:
+        """Show the variables, so that the commands shown later can be repeated."""
+        self.tell(f"export STATE={self.folder.root}")
+        for name, value in self.environment.items():
+            self.tell(f"export {name}={self._short(value)}")
 
     @property
     def _registry_authority(self) -> tuple[str | Path, ...]:
@@ -144,7 +154,7 @@ class Desk:
         *arguments: str | Path,
         input: bytes | None = None,  # noqa: A002
     ) -> Any:
-        return await self._run("kbs", *self._kbs, *arguments, input=input)
+        return await self._run("kbs", *arguments, input=input)
 
     async def _run(
         self,
@@ -152,9 +162,11 @@ class Desk:
         input: bytes | None = None,  # noqa: A002
     ) -> Any:
         self.tell(self._shown(arguments))
-        return await command.casemate(*arguments, input=input)
+        return await command.casemate(*arguments, input=input, env=self.environment)
 
     def _shown(self, arguments: tuple[str | Path, ...]) -> str:
-        """The command as a person would type it, the state folder abbreviated."""
-        words = ("casemate", *map(str, arguments))
-        return " ".join(words).replace(str(self.folder.root), "$STATE")
+        """The command as a person would type it."""
+        return self._short(" ".join(("casemate", *map(str, arguments))))
+
+    def _short(self, text: str) -> str:
+        return text.replace(str(self.folder.root), "$STATE")

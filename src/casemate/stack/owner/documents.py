@@ -1,5 +1,6 @@
 """Documents of the demo's owner: what the pod may do, whom it trusts, which images it takes."""
 
+import re
 from importlib import resources
 from typing import Final
 
@@ -42,9 +43,10 @@ def hub_configuration(
     )
 
 
-def agent_policy() -> str:
-    """policy.rego: what the host may ask of the agent."""
-    return resources.files(__package__).joinpath("agent-policy.rego").read_text()
+def agent_policy(registry: str) -> str:
+    """policy.rego: what the host may ask of the agent; only images of the owner's repository."""
+    text = resources.files(__package__).joinpath("agent-policy.rego").read_text()
+    return text.replace("@REPOSITORY@", re.escape(f"{registry}/{REPOSITORY}"))
 
 
 def resource_policy(initdata: Initdata) -> str:

@@ -7,6 +7,7 @@ from typing import Final
 
 from casemate.errors import CasemateError, HostError, InputError, Refusal, VerificationError
 from casemate.trustee import audit
+from casemate.trustee.evidence_archive import EvidenceArchive
 from casemate.trustee.kbs.exchange import Answer, Ask
 from casemate.trustee.kbs.failure import BrokerError, Variant, reason_of
 from casemate.trustee.kbs.parts import Attests
@@ -20,10 +21,17 @@ _STEP: Final = "attest"
 class Handshake:
     """RCAR over sessions and an attestation service."""
 
-    def __init__(self, sessions: Sessions, attestation: Attests, measures: Measures) -> None:
+    def __init__(
+        self,
+        sessions: Sessions,
+        attestation: Attests,
+        measures: Measures,
+        archive: EvidenceArchive,
+    ) -> None:
         self._sessions = sessions
         self._attestation = attestation
         self._measures = measures
+        self._archive = archive
 
     def auth(self, ask: Ask) -> Answer:
         """Answer a request with a challenge.
@@ -89,6 +97,7 @@ class Handshake:
         except VerificationError:
             self._measures.refused.labels(tee).inc()
             raise
+        self._archive.keep(ask.body)
         self._sessions.attested(session, token)
         self._measures.attested.labels(tee).inc()
         audit.record("attest", outcome="token issued", peer=ask.peer, tee=tee)
