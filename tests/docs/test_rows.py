@@ -83,3 +83,9 @@ def test_ci_runs_what_the_readme_says() -> None:
     script = (ROOT / ".ci/run").read_text()
     assert re.search(r"^make check test\b", script, re.MULTILINE)
     assert re.search(r"^make demo$", script, re.MULTILINE)
+
+
+def test_what_comes_later_says_where() -> None:
+    _, _, rest = PAGE.read_text().partition("## Later, and where")
+    promised = {row for row, _, shown in ROWS if "*later*" in shown}
+    assert sorted(re.findall(r"\b[A-Z]\d\d\b", rest)) == sorted(promised)
