@@ -34,7 +34,7 @@ class AdaptorSettings(msgspec.Struct, frozen=True, kw_only=True):
     """VMs at one time (peerpods-limit-per-node)."""
     connect_seconds: float = 300.0
     """From the VM's start to a channel to its agent (proxy-timeout)."""
-    announce_seconds: float = 45.0
+    announce_seconds: float = 120.0
     """How long to wait for the VM's word that it is ready before knocking anyway."""
 
 

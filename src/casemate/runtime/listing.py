@@ -11,7 +11,7 @@ from casemate.errors import CasemateError
 from casemate.runtime.agent import Agent
 from casemate.runtime.record import Container, Pod, Pods, PodState
 
-_PATIENCE: Final = 3.0
+_PATIENCE: Final = 10.0
 """Seconds for a guest to tell its numbers."""
 
 
