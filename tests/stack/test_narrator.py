@@ -27,6 +27,7 @@ def told(*, terminal: bool) -> str:
     with narrator.step("Attacks") as step:
         step("one")
         narrator.attack(RESULT)
+    narrator.summary([RESULT])
     narrator.fact("root hash", "f" * 64)
     narrator.command("casemate up")
     narrator.timeline(

@@ -25,6 +25,6 @@ async def run(scene: Scene) -> str:
 ATTACK = Attack(
     name="sample-evidence",
     title="sample evidence against the production policy",
-    expects=("production",),
+    expects=("default_cpu: hardware",),
     run=run,
 )

@@ -99,12 +99,12 @@ class Narrator:
     def summary(self, results: Sequence[AttackResult]) -> None:
         """Show all attacks in one table: what was tried, and what stopped it."""
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        table.add_column("attack", ratio=1)
+        table.add_column("attack", no_wrap=True)
         table.add_column("refused")
-        table.add_column("stopped at", max_width=30, overflow="ellipsis", no_wrap=True)
+        table.add_column("stopped at", max_width=44, overflow="ellipsis", no_wrap=True)
         for result in results:
             mark = Text("yes", "green") if result.refused else Text("NO", "bold red")
-            table.add_row(result.title, mark, _stopped_at(result.reason))
+            table.add_row(result.name, mark, _stopped_at(result.reason))
         self._console.print(_indented(table))
 
     def timeline(self, road: Sequence[Stretch]) -> None:
