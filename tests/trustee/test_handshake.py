@@ -182,6 +182,13 @@ def test_sessions_are_bounded_and_make_room_when_they_end(site: Site) -> None:
     assert few.client().auth().status == 200
 
 
+def test_what_the_machine_lacks_is_not_told_to_strangers(site: Site) -> None:
+    site.trustee.storage.close()
+    answer = site.client().auth()
+    assert answer.status == 503
+    assert str(site.folder).encode() not in answer.body
+
+
 def test_sessions_outlive_the_process(site: Site) -> None:
     client = site.client()
     client.auth()
