@@ -77,8 +77,8 @@ class TlsForwarder:
         bound: int = self._server.sockets[0].getsockname()[1]
         return bound
 
-    async def listen(self, host: str, port: int) -> None:
-        """Begin to listen; at a free port for port 0.
+    async def listen(self, host: str, port: int) -> int:
+        """Begin to listen; gives the port (a free one for port 0).
 
         Raises:
             HostError: the address is taken.
@@ -89,6 +89,7 @@ class TlsForwarder:
             )
         except OSError as error:
             raise HostError(f"listen on {host}:{port}", got=error, want="a free port") from error
+        return self.port
 
     async def close(self) -> None:
         """Stop listening and end all connections."""
