@@ -41,5 +41,7 @@ def test_a_refusal_stands_above_the_picture() -> None:
     assert page.index("pcr11") < page.index("<svg")
 
 
-def test_an_empty_trace_is_drawn_too() -> None:
-    assert "not reached" in timeline.html(tracing.make("c" * 64, "app", []))
+def test_an_empty_trace_is_drawn_too_and_does_not_claim_a_running_pod() -> None:
+    page = timeline.html(tracing.make("c" * 64, "app", []))
+    assert "not reached" in page
+    assert "ended without running" in page

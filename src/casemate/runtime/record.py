@@ -1,5 +1,6 @@
 """What the node knows of its pods, on disk before each step, never half-written."""
 
+import contextlib
 import os
 import shutil
 from collections.abc import Mapping
@@ -116,9 +117,12 @@ class Pods:
             raise HostError(str(file), got=error, want="a pod's record") from error
 
     def all(self) -> list[Pod]:
-        """Read every record, oldest first."""
-        found = sorted(self._pods.glob(f"*/{_RECORD}"))
-        return sorted((self.read(file.parent.name) for file in found), key=lambda pod: pod.created)
+        """Read every record, oldest first; pods that are removed meanwhile are left out."""
+        found = []
+        for file in self._pods.glob(f"*/{_RECORD}"):
+            with contextlib.suppress(InputError):
+                found.append(self.read(file.parent.name))
+        return sorted(found, key=lambda pod: pod.created)
 
     def find(self, text: str) -> Pod:
         """Find a pod by its id, the beginning of it, or its name.

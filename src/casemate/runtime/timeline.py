@@ -51,9 +51,7 @@ def rows(trace: Trace) -> list[tuple[str, str, str, str]]:
 
 def html(trace: Trace) -> str:
     """Draw the page."""
-    refused = trace.refusal is not None
-    outcome = "was refused" if refused else "was running"
-    title = f"{trace.name} {outcome} after {trace.seconds:.1f} s"
+    title = f"{trace.name} {_outcome(trace)} after {trace.seconds:.1f} s"
     return _PAGE.format(
         title=escape(title),
         pod=escape(trace.pod[:12]),
@@ -62,6 +60,12 @@ def html(trace: Trace) -> str:
         svg=_svg(trace),
         rows="\n".join(_table_row(station, trace) for station in Station),
     )
+
+
+def _outcome(trace: Trace) -> str:
+    if trace.refusal is not None:
+        return "was refused"
+    return "was running" if Station.SERVE in trace.totals else "ended without running"
 
 
 def _svg(trace: Trace) -> str:
@@ -75,7 +79,8 @@ def _svg(trace: Trace) -> str:
     for row, station in enumerate(stations):
         y = _TOP + row * _ROW
         own = [s for s in road if s.station == station]
-        parts.append(_row(station, own, y=y, begin=begin, scale=scale))
+        seconds = trace.totals.get(station, 0.0)
+        parts.append(_row(station, own, seconds, y=y, begin=begin, scale=scale))
     return (
         f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" '
         f'aria-label="Timeline of the pod">{"".join(parts)}</svg>'
@@ -103,12 +108,20 @@ def _step(length: float) -> float:
     return 5.0 * power
 
 
-def _row(station: Station, own: Sequence[TracedSpan], *, y: int, begin: float, scale: float) -> str:
+def _row(
+    station: Station,
+    own: Sequence[TracedSpan],
+    seconds: float,
+    *,
+    y: int,
+    begin: float,
+    scale: float,
+) -> str:
     middle = y + _ROW / 2
     label = f'<text class="name" x="{_LEFT - 14}" y="{middle + 4.5:.1f}">{station.value}</text>'
     line = f'<line class="rule" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{middle}" y2="{middle}"/>'
     bars = "".join(_bar(s, y=y, begin=begin, scale=scale) for s in own)
-    return label + line + bars + _figure(own, y=y, begin=begin, scale=scale)
+    return label + line + bars + _figure(own, seconds, y=y, begin=begin, scale=scale)
 
 
 def _bar(span: TracedSpan, *, y: int, begin: float, scale: float) -> str:
@@ -121,11 +134,13 @@ def _bar(span: TracedSpan, *, y: int, begin: float, scale: float) -> str:
     )
 
 
-def _figure(own: Sequence[TracedSpan], *, y: int, begin: float, scale: float) -> str:
+def _figure(
+    own: Sequence[TracedSpan], seconds: float, *, y: int, begin: float, scale: float
+) -> str:
     """Write the seconds behind the last bar, or before the first where there is no room."""
     if not own:
         return ""
-    text = f"{sum(s.seconds for s in own):.2f} s"
+    text = f"{seconds:.2f} s"
     last = _LEFT + (max(s.end for s in own) - begin) * scale
     first = _LEFT + (min(s.start for s in own) - begin) * scale
     fits = last + 64 < _WIDTH
