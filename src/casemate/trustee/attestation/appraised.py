@@ -11,7 +11,7 @@ from casemate.errors import InputError
 from casemate.trustee.attestation import init_data
 from casemate.wire.initdata import Initdata
 from casemate.wire.initdata import parse as parse_initdata
-from casemate.wire.kbs import Attestation
+from casemate.wire.kbs import Attestation, device_report_data, report_data
 from casemate.wire.pb import attestation_pb2 as pb
 
 _MOST: Final = 17
@@ -49,6 +49,36 @@ def requests(tee: str, attestation: Attestation) -> pb.AttestationRequest:
     )
 
 
+def of_attestation(tee: str, attestation: Attestation) -> list[Appraised]:
+    """Take an attestation of the handshake as it is: what ``parse_all(requests(...))`` gives.
+
+    Raises: as ``requests``.
+    """
+    evidence, runtime = attestation.tee_evidence, attestation.runtime_data
+    key = msgspec.to_builtins(runtime.tee_pubkey)
+    bound = {"nonce": runtime.nonce, "tee-pubkey": key}
+    initdata = _initdata(attestation)
+    primary = Appraised(
+        tee=tee,
+        evidence=bytes(evidence.primary_evidence),
+        report_data=report_data(runtime, evidence.additional_evidence).value,
+        runtime_data_claims=bound | {"additional-evidence": evidence.additional_evidence},
+        init_data=None if initdata is None else initdata.digest,
+        init_data_claims=None if initdata is None else init_data.claims(initdata),
+    )
+    digest = device_report_data(runtime).value
+    devices = _devices(evidence.additional_evidence).items()
+    return [
+        primary,
+        *(
+            Appraised(
+                tee=device, evidence=bytes(text), report_data=digest, runtime_data_claims=bound
+            )
+            for device, text in devices
+        ),
+    ]
+
+
 def parse(request: pb.IndividualAttestationRequest) -> Appraised:
     """Read one request. Unlike upstream, runtime data must be there: no freshness, no token.
 
@@ -56,12 +86,12 @@ def parse(request: pb.IndividualAttestationRequest) -> Appraised:
         InputError: a member cannot be read.
     """
     algorithm = Algorithm.parse(request.runtime_data_hash_algorithm or "sha384")
-    claims, report_data = _runtime_data(request, algorithm)
+    claims, bound = _runtime_data(request, algorithm)
     initdata, digest = _init_data(request)
     return Appraised(
         tee=request.tee,
         evidence=base64url.decode(request.evidence.rstrip("="), where="evidence"),
-        report_data=report_data,
+        report_data=bound,
         runtime_data_claims=claims,
         init_data=digest,
         init_data_claims=None if initdata is None else init_data.claims(initdata),
@@ -75,6 +105,14 @@ def parse_all(request: pb.AttestationRequest) -> list[Appraised]:
             "verification_requests", got=len(request.verification_requests), want=f"at most {_MOST}"
         )
     return [parse(one) for one in request.verification_requests]
+
+
+def _initdata(attestation: Attestation) -> Initdata | None:
+    field = attestation.init_data
+    if field is None:
+        return None
+    init_data.require_toml(field.format)
+    return parse_initdata(field.body.encode())
 
 
 def _request(

@@ -8,7 +8,7 @@ from typing import Any, Final
 from casemate.errors import InputError, Refusal, VerificationError
 from casemate.tee.evidence import Anchors, Expectation, VerifiedEvidence
 from casemate.tee.verifiers import VERIFIERS, verify
-from casemate.trustee.attestation.appraised import Appraised, parse_all, requests
+from casemate.trustee.attestation.appraised import Appraised, of_attestation
 from casemate.trustee.attestation.policy import AttestationPolicies
 from casemate.trustee.attestation.signer import TokenSigner
 from casemate.wire.kbs import Attestation
@@ -60,7 +60,7 @@ class AttestationService:
             VerificationError: evidence was refused; its step says where.
             InputError: a member cannot be read, or there is no policy for a class.
         """
-        return self.evaluate(parse_all(requests(tee, attestation)), POLICY_ID)
+        return self.evaluate(of_attestation(tee, attestation), POLICY_ID)
 
     def evaluate(self, appraised: Sequence[Appraised], policy_id: str) -> str:
         """Give the token for evidence, the primary TEE's first.
