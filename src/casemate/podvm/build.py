@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -43,6 +43,8 @@ _COMPILER: Final = "usr/bin/tcc"
 _PATIENCE: Final = 60.0
 _WAIT: Final = 900.0
 """Seconds to wait for another build to end."""
+_UNUSED: Final = 14 * 24 * 3600.0
+"""Seconds after which an image that nobody asked for is forgotten."""
 _FREE: Final = 1 << 30
 """Bytes that a build needs on the cache's disk."""
 
@@ -282,7 +284,12 @@ def _compile(build: Context, name: str, defines: list[str]) -> bytes:
 
 
 def _finished(place: Path) -> PodVmImage | None:
-    return image.load(place) if (place / image.MANIFEST).exists() else None
+    manifest = place / image.MANIFEST
+    if not manifest.exists():
+        return None
+    with suppress(PermissionError):
+        os.utime(manifest)  # it was asked for: kept a while longer
+    return image.load(place)
 
 
 def _make(folder: Path) -> None:
@@ -301,10 +308,16 @@ def _make(folder: Path) -> None:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what killed builds and fetches left; nobody else works here while we hold the lock."""
+    """Remove what killed builds and fetches left, and images nobody has asked for in a long time.
+
+    Nobody else works here while we hold the lock.
+    """
     for place in (folder, folder / "packages", folder / "wheels"):
         for left in (*place.glob(".build-*"), *place.glob(".fetch-*")):
             shutil.rmtree(left, ignore_errors=True)
+    for manifest in folder.glob(f"*/{image.MANIFEST}"):
+        if time.time() - manifest.stat().st_mtime > _UNUSED:
+            shutil.rmtree(manifest.parent, ignore_errors=True)
 
 
 @contextmanager
