@@ -1,11 +1,14 @@
-"""A token that says everything is fine, signed by the attacker."""
+"""A token that says everything is fine, signed by the attacker under an authority of its own."""
 
+import base64
 import time
+from typing import Any
 
 import msgspec
 
 from casemate.crypto import base64url
 from casemate.crypto.keys import Kind, PrivateKey
+from casemate.crypto.x509 import CertificateAuthority, Usage, split_pem
 from casemate.stack.attacks.attack import Attack
 from casemate.stack.attacks.client import fresh_key
 from casemate.stack.scene import Scene
@@ -15,9 +18,29 @@ _AFFIRMING = {"ear.status": "affirming", "ear.trustworthiness-vector": {"executa
 
 async def run(scene: Scene) -> str:
     """Sign an affirming verdict with a key of our own, and ask for the secret with it."""
-    now = int(time.time())
     signer = PrivateKey.generate(Kind.P256)
-    claims = {
+    signed = b".".join(
+        base64url.encode(msgspec.json.encode(part)).encode()
+        for part in (_header(signer), _verdict(int(time.time())))
+    )
+    token = f"{signed.decode()}.{base64url.encode(signer.sign(signed, 'ES256'))}"
+    async with scene.hostile_client() as client:
+        return f"{len(await client.resource(scene.secret_path, token))} bytes"
+
+
+def _header(signer: PrivateKey) -> dict[str, Any]:
+    """Name the key with a certificate, as the Trustee's own tokens do."""
+    public = signer.public
+    authority = CertificateAuthority.create("Casemate Trustee")
+    name = "Casemate attestation results"
+    leaf = split_pem(authority.issue_for_public_key(public.der(), name, Usage.DOCUMENT))[0]
+    jwk = msgspec.to_builtins(public.jwk(alg="ES256"))
+    jwk["x5c"] = [base64.b64encode(leaf).decode()]
+    return {"typ": "JWT", "alg": "ES256", "jwk": jwk}
+
+
+def _verdict(now: int) -> dict[str, Any]:
+    return {
         "iss": "CoCo-Attestation-Service",
         "iat": now,
         "nbf": now,
@@ -25,22 +48,11 @@ async def run(scene: Scene) -> str:
         "submods": {"cpu0": _AFFIRMING},
         "tee-pubkey": msgspec.to_builtins(fresh_key().public),
     }
-    header = {
-        "alg": "ES256",
-        "typ": "JWT",
-        "jwk": msgspec.to_builtins(signer.public.jwk(alg="ES256")),
-    }
-    signed = b".".join(
-        base64url.encode(msgspec.json.encode(part)).encode() for part in (header, claims)
-    )
-    token = f"{signed.decode()}.{base64url.encode(signer.sign(signed, 'ES256'))}"
-    async with scene.hostile_client() as client:
-        return f"{len(await client.resource(scene.secret_path, token))} bytes"
 
 
 ATTACK = Attack(
     name="token-forged",
     title="verdict signed by the attacker",
-    expects=("token", "signature", "401"),
+    expects=("certificate",),
     run=run,
 )

@@ -100,8 +100,8 @@ class Narrator:
         """Show all attacks in one table: what was tried, and what stopped it."""
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         table.add_column("attack", no_wrap=True)
-        table.add_column("refused")
-        table.add_column("stopped at", max_width=44, overflow="ellipsis", no_wrap=True)
+        table.add_column("refused", no_wrap=True)
+        table.add_column("stopped at", max_width=43, overflow="ellipsis", no_wrap=True)
         for result in results:
             mark = Text("yes", "green") if result.refused else Text("NO", "bold red")
             table.add_row(result.name, mark, _stopped_at(result.reason))

@@ -9,7 +9,8 @@ from casemate.linux import process
 from casemate.stack.doctor.finding import Finding
 
 _PATIENCE: Final = 900.0  # seconds
-_QUIET: Final = {"DEBIAN_FRONTEND": "noninteractive"}
+_QUIET: Final = ("env", "DEBIAN_FRONTEND=noninteractive")
+"""Passed as a command: sudo passes no variable on."""
 
 
 def missing_packages(findings: Sequence[Finding]) -> list[str]:
@@ -24,9 +25,9 @@ def install(packages: Sequence[str]) -> None:
         HostError: no right to install, no network, or no such package.
     """
     root = _as_root(packages)
-    process.run([*root, "apt-get", "update", "-qq"], timeout=_PATIENCE, env=_QUIET)
-    command = [*root, "apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages]
-    process.run(command, timeout=_PATIENCE, env=_QUIET)
+    process.run([*root, *_QUIET, "apt-get", "update", "-qq"], timeout=_PATIENCE)
+    install = ("apt-get", "install", "-y", "-qq", "--no-install-recommends")
+    process.run([*root, *_QUIET, *install, *packages], timeout=_PATIENCE)
 
 
 def _as_root(packages: Sequence[str]) -> list[str]:
