@@ -97,11 +97,11 @@ class Pod:
         self._tasks = tasks
         self._met = False
         self._scratch = tasks.create_task(self._await_scratch(sealed))
-        self._policy = tasks.create_task(self._compile_policy())
+        self._policy: AgentPolicy | None = None
         stations = Stations(console.report)
         self._attestation = attestation.build(attester, given.initdata, stations)
         self._hub = hub.build(self._attestation, given.initdata, stations)
-        storages = Storages(self._pull)
+        storages = Storages(self._pull, drop=self._hub.drop)
         self._sandbox = Sandbox(Crun(Folders().crun), storages, tasks, Folders())
 
     async def serve(self) -> None:
@@ -111,11 +111,12 @@ class Pod:
         self._tasks.create_task(self._hub.prepare())
         await _listen(attestation.SOCKET, attestation.services(self._attestation))
         await _listen(hub.SOCKET, self._hub.services)
-        agent = Agent(self._sandbox, lambda: asyncio.shield(self._policy))
+        agent = Agent(self._sandbox, self._current_policy)
         await _listen(forwarder.AGENT_SOCKET, agent.services())
         await rest.serve(self._attestation, self._hub.resources, Features.ALL)
         await forwarder.serve(self._given.forwarder, on_connection=self._connected)
         console.report(ConsoleEvent(kind=EventKind.READY, station=Station.CONNECT))
+        await self._current_policy()
         gc.freeze()  # what is loaded now stays for good
         gc.enable()
         await self._sandbox.stopped.wait()
@@ -139,8 +140,16 @@ class Pod:
         elif self._given.scratch:
             raise HostError("scratch disk", got="none", want="the disk that user data promises")
 
-    async def _compile_policy(self) -> AgentPolicy:
-        """Compile on this thread: the engine serves only the thread that made it."""
+    async def _current_policy(self) -> AgentPolicy:
+        """Compile on this thread (the engine serves no other), once the door is open.
+
+        A policy that does not compile ends the pod.
+        """
+        if self._policy is None:
+            self._policy = self._compiled_policy()
+        return self._policy
+
+    def _compiled_policy(self) -> AgentPolicy:
         document = self._given.initdata
         if document is not None and (text := document.data.get(_POLICY)) is not None:
             return AgentPolicy(text, name=f"initdata {_POLICY}")

@@ -12,7 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-_SECOND_LOOK: Final = 3.0  # seconds; owners reap within milliseconds
+_SECOND_LOOK: Final = 20.0
+"""Seconds. Owners reap within milliseconds, on an overloaded emulator within a few seconds."""
 
 
 class Reaper:
@@ -27,7 +28,7 @@ class Reaper:
         asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, self.wake)
 
     def wake(self) -> None:
-        """Look at once, and again after three seconds."""
+        """Look at once, and again after a while."""
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_SECOND_LOOK, self._look)
 

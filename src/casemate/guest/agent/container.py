@@ -1,6 +1,7 @@
 """Containers and their processes: made by crun, watched by us (runtime.md §6.2)."""
 
 import asyncio
+import logging
 import os
 import signal
 from collections.abc import Mapping
@@ -10,10 +11,16 @@ from typing import Any, Final
 
 import msgspec
 
+from casemate.errors import HostError
 from casemate.guest.agent.streams import Input, Output
 from casemate.linux import child, terminal
 from casemate.linux.crun import Crun, Stdio
 from casemate.wire.ttrpc_status import Code, TtrpcError
+
+_UNSEEN: Final = 255
+"""Status of a process that was gone before we could wait for it, as containerd gives it."""
+
+_log = logging.getLogger(__name__)
 
 _DRAIN: Final = 0.5
 """Seconds of silence after which the output of an ended process is over."""
@@ -39,10 +46,16 @@ class Process:
 
     async def watch(self) -> None:
         """Reap the process when it ends, and let its streams end."""
-        status = await child.wait(self.pid)
-        self._status.set_result(status)
+        self._status.set_result(await self._end())
         await asyncio.gather(*(s.finish(_DRAIN) for s in (self.stdout, self.stderr) if s))
         self.stdin.close()
+
+    async def _end(self) -> int:
+        try:
+            return await child.wait(self.pid)
+        except HostError as error:
+            _log.warning("process %d ended unseen: %s", self.pid, error)
+            return _UNSEEN
 
     async def wait(self) -> int:
         """Wait for the end; any number of callers may."""

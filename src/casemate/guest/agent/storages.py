@@ -24,9 +24,16 @@ Pull = Callable[[str, Path], Awaitable[None]]
 class Storages:
     """Mounts of one pod; ``pull`` brings images."""
 
-    def __init__(self, pull: Pull, *, folders: Sequence[Path] = _FOLDERS) -> None:
+    def __init__(
+        self,
+        pull: Pull,
+        *,
+        drop: Callable[[Path], None] | None = None,
+        folders: Sequence[Path] = _FOLDERS,
+    ) -> None:
         """``folders`` are those below which the host may have something mounted."""
         self._pull = pull
+        self._drop = drop
         self._folders = folders
         self._mounted: dict[Path, int] = {}
 
@@ -56,6 +63,11 @@ class Storages:
             if self._mounted[point] == 0:
                 del self._mounted[point]
                 _take_away(point)
+
+    def drop_image(self, bundle: Path) -> None:
+        """Forget the image of a bundle whose container, with all mounts, is gone."""
+        if self._drop is not None:
+            self._drop(bundle)
 
     async def _add(self, storage: agent_pb2.Storage, bundle: Path | None) -> Path | None:
         match storage.driver:
