@@ -93,6 +93,7 @@ KERNEL_ARGUMENTS: Final = (
     "panic=-1",  # a panic ends the VM at once (QEMU runs with -no-reboot)
     "audit=0",
     "cryptomgr.notests",  # self tests of ciphers cost half a second under emulation
+    "no_timer_check",  # counts ticks against time, which a busy host that emulates cannot promise
     "random.trust_cpu=1",
     "rcupdate.rcu_expedited=1",  # mounts, namespaces and cgroups wait for grace periods
 )
