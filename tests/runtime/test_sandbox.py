@@ -185,6 +185,8 @@ async def test_a_pod_is_found_by_the_beginning_of_its_id_if_that_is_one_pods(sta
     for text in ("app", ""):
         with pytest.raises(InputError):
             pods.find(text)
+        with pytest.raises(InputError):
+            trace_of(stage.state, text)
     for running in (first, second):
         await stage.sandboxes.remove(running)
 

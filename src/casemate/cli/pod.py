@@ -9,6 +9,7 @@ import click
 from casemate.cli import output
 
 if TYPE_CHECKING:
+    from casemate.runtime.output import Output
     from casemate.runtime.record import Container, Pod
     from casemate.runtime.request import PodRequest
     from casemate.trace import Span
@@ -295,7 +296,7 @@ def _follow(state: Path, pod: "Pod", *, quiet: bool) -> int:
     return ended(pods, pod.id)
 
 
-def _print_output(read: Any, *, follow: bool) -> None:
+def _print_output(read: "Output", *, follow: bool) -> None:
     import sys
 
     ways: dict[str, Callable[[bytes], Any]] = {

@@ -130,16 +130,20 @@ class Pods:
         Raises:
             InputError: none, or more than one.
         """
-        every = self.all()
-        found = [p for p in every if text in {p.id, p.name}] or [
-            p for p in every if text and p.id.startswith(text)
-        ]
+        found = self.matching(text)
         if len(found) > 1:
             several = ", ".join(p.id[:SHORT] for p in found)
             raise InputError("pod", got=f"{text}: {several}", want="one pod; use its id")
         if not found:
             raise _unknown(text)
         return found[0]
+
+    def matching(self, text: str) -> list[Pod]:
+        """Give the pods of that id or name; where there is none, those whose id begins so."""
+        every = self.all()
+        return [p for p in every if text in {p.id, p.name}] or [
+            p for p in every if text and p.id.startswith(text)
+        ]
 
     def remove(self, pod: Pod) -> None:
         """Forget a pod and all that was kept of it."""

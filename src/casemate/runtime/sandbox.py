@@ -1,5 +1,6 @@
 """A pod from request to running, and to its end: the same steps whoever asks (design §1)."""
 
+import logging
 import secrets
 import time
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from casemate.trace import Span
 from casemate.wire.hypervisor import VmWishes
 
 Progress = Callable[[str], None]
+
+_log = logging.getLogger(__name__)
 
 _ID: Final = 32
 """Bytes of a sandbox's and a container's id, as containerd makes them."""
@@ -40,8 +43,12 @@ class Sandboxes:
             VerificationError: refused at some station; the refusal says why.
             CasemateError: it could not be done.
         """
-        pod = Pod(id=secrets.token_hex(_ID), name=request.name, namespace=request.namespace,
-                  created=time.time())  # fmt: skip
+        pod = Pod(
+            id=secrets.token_hex(_ID),
+            name=request.name,
+            namespace=request.namespace,
+            created=time.time(),
+        )
         try:
             pod = self.pods.write(_marked(pod, "request"))
             pod = await self._launch(pod, request, progress)
@@ -147,8 +154,8 @@ class Sandboxes:
         if pod.agent:
             try:
                 await self._stop(pod)
-            except CasemateError:
-                return
+            except CasemateError as error:
+                _log.warning("%s: not stopped: %s", pod.name, error)
 
 
 def _marked(pod: Pod, name: str) -> Pod:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from casemate.errors import InputError, Refusal
+from casemate.errors import Refusal
 from casemate.runtime import road
 from casemate.runtime.sandbox import Sandboxes
 from casemate.trace import Span
@@ -38,16 +38,13 @@ def trace_of(state: Path, text: str) -> Trace:
     """Find a pod's trace by id, beginning of it, or name.
 
     Raises:
-        InputError: no such pod, here or kept.
+        InputError: no such pod, here or kept; or several.
     """
     sandboxes = Sandboxes(state)
-    try:
-        pod = sandboxes.pods.find(text)
-    except InputError as error:
-        if "several" in str(error):
-            raise
+    if not sandboxes.pods.matching(text):
         kept = sandboxes.pods.kept_trace(text)
         return make(kept.pod, kept.name, kept.spans)
+    pod = sandboxes.pods.find(text)
     return make(pod.id, pod.name, sandboxes.trace(pod), refusal=pod.refusal)
 
 
