@@ -19,7 +19,8 @@ _SECOND_LOOK: Final = 20.0
 class Reaper:
     """Waits for orphans; install it once, on the loop of process 1."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, second_look: float = _SECOND_LOOK) -> None:
+        self._second_look = second_look
         self._seen: frozenset[int] = frozenset()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -28,9 +29,9 @@ class Reaper:
         asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, self.wake)
 
     def wake(self) -> None:
-        """Look at once, and again after a while."""
+        """Look after a while, and again after another."""
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_SECOND_LOOK, self._look)
+            self._timer = asyncio.get_running_loop().call_later(self._second_look, self._look)
 
     def _look(self) -> None:
         self._timer = None

@@ -114,3 +114,8 @@ def test_limits_of_zero_are_no_limits() -> None:
 def test_image_document_that_makes_no_sense_is_refused(text: bytes) -> None:
     with pytest.raises(InputError):
         parse(text)
+
+
+def test_sealed_variable_never_reaches_a_program_closed() -> None:
+    with pytest.raises(InputError):
+        document(Process=oci_pb2.Process(Args=["a"], Env=["KEY=sealed.a.b.c"]))

@@ -57,6 +57,8 @@ _MOUNTS: Final = (
     ("/sys/fs/cgroup", "cgroup", "cgroup", ("nosuid", "noexec", "nodev", "relatime", "ro")),
 )
 _VERSION: Final = "1.0.2"
+_SEALED: Final = "sealed."
+"""Begins a secret that we cannot open yet: a program must not start with it closed."""
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -179,7 +181,10 @@ def _environment(image: Sequence[str], asked: Sequence[str], identity: Identity)
     """The image's variables, then the host's over them; PATH and HOME are always there."""
     variables: dict[str, str] = {"PATH": PATH, "HOME": f"HOME={identity.home or '/'}"}
     for entry in (*image, *asked):
-        variables[entry.partition("=")[0]] = entry
+        name, _, value = entry.partition("=")
+        if value.startswith(_SEALED):
+            raise InputError(f"variable {name}", got="a sealed secret", want="a plain value")
+        variables[name] = entry
     return list(variables.values())
 
 
