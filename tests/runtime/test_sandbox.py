@@ -191,6 +191,13 @@ async def test_a_pod_is_found_by_the_beginning_of_its_id_if_that_is_one_pods(sta
         await stage.sandboxes.remove(running)
 
 
+def test_of_pods_with_one_name_the_one_with_a_vm_is_meant(tmp_path: Path) -> None:
+    pods = Pods(tmp_path)
+    for identity, agent in (("a1", ""), ("b2", "/run/agent"), ("c3", "")):
+        pods.write(Pod(id=identity, name="app", created=1.0, agent=agent))
+    assert pods.find("app").id == "b2"
+
+
 def test_a_damaged_record_is_told_and_not_used(tmp_path: Path) -> None:
     pods = Pods(tmp_path)
     pods.write(Pod(id="a1", name="app", created=1.0))

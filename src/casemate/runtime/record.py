@@ -125,12 +125,13 @@ class Pods:
         return sorted(found, key=lambda pod: pod.created)
 
     def find(self, text: str) -> Pod:
-        """Find a pod by its id, the beginning of it, or its name.
+        """Find a pod by its id, the beginning of it, or its name; of several, the one with a VM.
 
         Raises:
             InputError: none, or more than one.
         """
         found = self.matching(text)
+        found = [pod for pod in found if pod.agent] or found
         if len(found) > 1:
             several = ", ".join(p.id[:SHORT] for p in found)
             raise InputError("pod", got=f"{text}: {several}", want="one pod; use its id")
