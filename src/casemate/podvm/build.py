@@ -131,6 +131,7 @@ class Context:
 
 
 def _build_into(place: Path, given: Inputs, progress: Progress) -> PodVmImage:
+    _require_room(place.parent)
     work = Path(tempfile.mkdtemp(prefix=".build-", dir=place.parent))
     try:
         out = work / "image"
@@ -146,7 +147,9 @@ def _build_into(place: Path, given: Inputs, progress: Progress) -> PodVmImage:
         shutil.rmtree(place, ignore_errors=True)
         out.rename(place)
     except OSError as error:
-        raise HostError(str(place.parent), got=error, want="a disk to build on") from error
+        raise HostError(
+            str(place.parent), got=error.strerror or error, want="a disk to build on"
+        ) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return image.load(place)
@@ -295,9 +298,12 @@ def _finished(place: Path) -> PodVmImage | None:
 def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(folder).free
     except OSError as error:
-        raise HostError(str(folder), got=error, want="a folder for images") from error
+        raise HostError(str(folder), got=error.strerror, want="a folder for images") from error
+
+
+def _require_room(folder: Path) -> None:
+    free = shutil.disk_usage(folder).free
     if free < _FREE:
         raise HostError(
             str(folder),

@@ -16,6 +16,8 @@ from casemate.podvm import client
 from casemate.podvm.sources import Fetched, Progress, Source, keep
 
 _INSTALLED: Final = re.compile(r"^Inst (\S+) \((\S+) ", re.MULTILINE)
+_TAIL: Final = 170
+"""How much of what apt said an error holds, in bytes."""
 _HOST_SOURCES: Final = Path("/etc/apt")
 
 
@@ -98,7 +100,15 @@ def _apt(state: Path, arguments: Sequence[str], cwd: Path | None = None) -> str:
         timeout=client.PATIENCE,
         env=client.environment() | {"LC_ALL": "C.UTF-8"},
         cwd=cwd,
+        check=False,
     )
+    if done.status != 0:
+        raise HostError(
+            "Debian's archive",
+            got=done.stderr[-_TAIL:].decode(errors="replace").strip(),
+            want=f"an answer to apt-get {arguments[0]}",
+            remedy=f"Only the first build asks it. To see more, run: {done.command}",
+        )
     return done.stdout.decode(errors="replace")
 
 

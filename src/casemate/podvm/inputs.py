@@ -129,7 +129,7 @@ def _requirements(recipe: Recipe) -> bytes:
     except OSError as error:
         raise InputError(
             "podvm requirements",
-            got=error,
+            got=error.strerror,
             want="the pinned Python packages of the guest",
             remedy="Build from a checkout of Casemate.",
         ) from error
@@ -140,5 +140,8 @@ def _read(firmware: Path) -> bytes:
         return firmware.read_bytes()
     except OSError as error:
         raise HostError(
-            "firmware", got=error, want="OVMF's 2 MB build", remedy="apt-get install ovmf"
+            f"firmware {firmware}",
+            got=error.strerror,
+            want="OVMF's 2 MB build",
+            remedy="apt-get install ovmf",
         ) from error

@@ -58,7 +58,9 @@ def publish(source: Path, destination: Path, *, expected: Digest | None = None) 
     try:
         _copy(source, destination, wanted)
     except OSError as error:
-        raise HostError(str(destination), got=error, want="a place to publish to") from error
+        raise HostError(
+            str(destination), got=error.strerror or error, want="a place to publish to"
+        ) from error
     return receive(destination, wanted)
 
 
