@@ -1,6 +1,8 @@
 """Setting the stage: from nothing to a running, attested pod, told step by step."""
 
 import asyncio
+import threading
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -60,13 +62,32 @@ def _say_nothing(_command: str) -> None:
 
 async def _pod_vm_image(narrator: Narrator) -> PodVmImage:
     with narrator.step("Pod VM image, its measurements foretold from files") as step:
-        image = await asyncio.to_thread(podvm.build, Recipe(), progress=step)
+        image = await _built(step)
     uki, root = (file.stat().st_size / 1e6 for file in (image.uki, image.root))
     narrator.fact("size", f"{uki:.1f} MB kernel image, {root:.1f} MB root file system")
     narrator.fact("root hash", image.manifest.root_hash)
     for number in _SHOWN_PCRS:
         narrator.fact(f"PCR {number}", image.measurements[number])
     return image
+
+
+class _Stopped(Exception):  # noqa: N818  # an end, not an error: nobody waits for the build
+    """We were interrupted while the pod VM's image was built."""
+
+
+async def _built(progress: Callable[[str], None]) -> PodVmImage:
+    """Build beside the loop; when we are cancelled the build ends at its next step."""
+    cancelled = threading.Event()
+
+    def step(text: str) -> None:
+        if cancelled.is_set():
+            raise _Stopped
+        progress(text)
+
+    try:
+        return await asyncio.to_thread(podvm.build, Recipe(), progress=step)
+    finally:
+        cancelled.set()
 
 
 async def _stack(folder: StateFolder, narrator: Narrator) -> Record:
