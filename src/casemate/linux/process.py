@@ -272,13 +272,14 @@ def _checked(done: Completed) -> Completed:
     if done.status != 0:
         raise HostError(
             done.command,
-            got=f"status {done.status}: {_tail(done.stderr or done.stdout)}",
+            got=f"status {done.status}: {last_words(done.stderr or done.stdout)}",
             want="status 0",
         )
     return done
 
 
-def _tail(output: bytes) -> str:
+def last_words(output: bytes) -> str:
+    """The end of what a program said, on one line: it says why."""
     lines = output.decode(errors="replace").split("\n")
     text = " / ".join(line.strip() for line in lines if line.strip()) or "no message"
     return text if len(text) <= _TAIL else "…" + text[-_TAIL:]

@@ -16,8 +16,6 @@ from casemate.podvm import client
 from casemate.podvm.sources import Fetched, Progress, Source, keep
 
 _INSTALLED: Final = re.compile(r"^Inst (\S+) \((\S+) ", re.MULTILINE)
-_TAIL: Final = 170
-"""How much of what apt said an error holds, in bytes."""
 _HOST_SOURCES: Final = Path("/etc/apt")
 
 
@@ -105,7 +103,7 @@ def _apt(state: Path, arguments: Sequence[str], cwd: Path | None = None) -> str:
     if done.status != 0:
         raise HostError(
             "Debian's archive",
-            got=done.stderr[-_TAIL:].decode(errors="replace").strip(),
+            got=process.last_words(done.stderr),
             want=f"an answer to apt-get {arguments[0]}",
             remedy=f"Only the first build asks it. To see more, run: {done.command}",
         )
