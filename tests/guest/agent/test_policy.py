@@ -2,6 +2,7 @@ import pytest
 
 from casemate.errors import InputError
 from casemate.guest.agent import default_policy
+from casemate.guest.agent.bundle import PATH
 from casemate.guest.agent.policy import AgentPolicy, BlockedError
 from casemate.guest.agent.policy_input import render
 from casemate.wire.pb import agent_pb2, oci_pb2
@@ -40,6 +41,13 @@ def created(**process: object) -> agent_pb2.CreateContainerRequest:
         agent_pb2.CopyFileRequest(path="/run/kata-containers/shared/containers/x"),
         created(Args=["sh", "-c", "cat /secret"]),
         created(Env=["LD_PRELOAD=/x"]),
+        created(Env=["PATH=/srv/another"]),
+        created(Env=["HOME=/srv/another"]),
+        created(Cwd="/srv"),
+        created(User=oci_pb2.User(UID=1)),
+        created(User=oci_pb2.User(Username="root")),
+        created(Capabilities=oci_pb2.LinuxCapabilities(Bounding=["CAP_SYS_ADMIN"])),
+        created(Capabilities=oci_pb2.LinuxCapabilities(Ambient=["CAP_SYS_ADMIN"])),
         agent_pb2.GetIPTablesRequest(),
     ],
     ids=lambda request: type(request).__name__,
@@ -55,7 +63,8 @@ def test_default_policy_lets_the_host_see_and_change_nothing(request_: object) -
     "request_",
     [
         created(),
-        created(Env=["PATH=/bin", "HOSTNAME=x"], Cwd="/"),
+        created(Env=[PATH, "HOSTNAME=x"], Cwd="/"),
+        created(Capabilities=oci_pb2.LinuxCapabilities(Bounding=["CAP_CHOWN"])),
         agent_pb2.CreateSandboxRequest(sandbox_id="s"),
         agent_pb2.StartContainerRequest(container_id="c"),
         agent_pb2.WaitProcessRequest(container_id="c"),
@@ -69,10 +78,52 @@ def test_default_policy_lets_the_image_run(request_: object) -> None:
     default().permit(request_)  # type: ignore[arg-type]  # all are messages
 
 
-def test_default_policy_refuses_mounts_of_the_host() -> None:
+@pytest.mark.parametrize(
+    "mount",
+    [
+        {"destination": "/x", "source": "/y", "type": "bind"},
+        {"destination": "/x", "source": "/y", "options": ["rbind"]},
+        {"destination": "/bin", "source": "/dev/vdd", "type": "erofs"},
+        {"destination": "/etc", "source": "tmpfs", "type": "tmpfs"},
+    ],
+)
+def test_default_policy_refuses_mounts_of_the_host(mount: dict[str, object]) -> None:
     request = created()
-    request.OCI.Mounts.append(oci_pb2.Mount(destination="/x", source="/y", type="bind"))
+    request.OCI.Mounts.append(oci_pb2.Mount(**mount))  # type: ignore[arg-type]  # by name
+    with pytest.raises(BlockedError, match="mounts something"):
+        default().permit(request)
+
+
+@pytest.mark.parametrize(
+    "linux",
+    [
+        {"Seccomp": oci_pb2.LinuxSeccomp(DefaultAction="SCMP_ACT_ALLOW")},
+        {"MaskedPaths": ["/etc/app.conf"]},
+        {"MaskedPaths": ["/proc/self/root/etc/app.conf"]},
+        {"ReadonlyPaths": ["/proc/../etc"]},
+        {"Sysctl": {"kernel.core_pattern": "|/x"}},
+        {"Devices": [oci_pb2.LinuxDevice(Path="/dev/mem")]},
+    ],
+    ids=str,
+)
+def test_default_policy_leaves_the_images_surroundings_alone(linux: dict[str, object]) -> None:
+    request = created()
+    request.OCI.Linux.CopyFrom(oci_pb2.Linux(**linux))  # type: ignore[arg-type]  # by name
     with pytest.raises(BlockedError):
+        default().permit(request)
+
+
+def test_default_policy_takes_what_every_container_runtime_hides() -> None:
+    request = created()
+    request.OCI.Linux.MaskedPaths.extend(["/proc/kcore", "/sys/firmware"])
+    request.OCI.Linux.ReadonlyPaths.extend(["/proc/sys"])
+    default().permit(request)
+
+
+def test_default_policy_keeps_the_images_user() -> None:
+    request = created()
+    request.string_user.uid = "0"
+    with pytest.raises(BlockedError, match="another user"):
         default().permit(request)
 
 
