@@ -105,6 +105,19 @@ def test_mount_over_the_root_is_refused(destination: str) -> None:
         document(Mounts=[oci_pb2.Mount(destination=destination, type="tmpfs", source="tmpfs")])
 
 
+@pytest.mark.parametrize("kind", ["ext4", "erofs", "vfat", "overlay", "9p", "devtmpfs", "", "none"])
+def test_no_file_system_of_the_hosts_is_mounted(kind: str) -> None:
+    mount = oci_pb2.Mount(destination="/bin", source="/dev/vdd", type=kind, options=["ro"])
+    with pytest.raises(InputError, match="mount type"):
+        document(Mounts=[mount])
+
+
+@pytest.mark.parametrize("kind", ["proc", "sysfs", "tmpfs", "mqueue", "cgroup2"])
+def test_file_systems_of_the_kernel_are_mounted(kind: str) -> None:
+    mounts = document(Mounts=[oci_pb2.Mount(destination="/x", source=kind, type=kind)])["mounts"]
+    assert kind in {m["type"] for m in mounts if m["destination"] == "/x"}
+
+
 def test_limits_of_zero_are_no_limits() -> None:
     resources = oci_pb2.LinuxResources(Memory=oci_pb2.LinuxMemory(Limit=1 << 20))
     assert compose_resources(resources) == {"memory": {"limit": 1 << 20}}

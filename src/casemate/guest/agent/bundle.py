@@ -56,6 +56,10 @@ _MOUNTS: Final = (
     ("/sys", "sysfs", "sysfs", ("nosuid", "noexec", "nodev", "ro")),
     ("/sys/fs/cgroup", "cgroup", "cgroup", ("nosuid", "noexec", "nodev", "relatime", "ro")),
 )
+_KERNEL_FILESYSTEMS: Final = frozenset(
+    {"proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup", "cgroup2"}
+)
+"""What a container may mount beside the pod's folders: none of it is read from a device."""
 _VERSION: Final = "1.0.2"
 _SEALED: Final = "sealed."
 """Begins a secret that we cannot open yet: a program must not start with it closed."""
@@ -86,7 +90,8 @@ def compose(
     """Make the OCI document of a container.
 
     Raises:
-        InputError: hooks, a mount from outside the pod's folders, nothing to run, unknown users.
+        InputError: hooks, a mount from outside the pod's folders or of a file system that a disk
+            holds, nothing to run, unknown users.
     """
     if spec.Hooks.Prestart or spec.Hooks.Poststart or spec.Hooks.Poststop:
         raise InputError("OCI hooks", got="hooks", want="none in a pod VM", spec="runtime.md §5.3")
@@ -217,6 +222,9 @@ def _mount(mount: oci_pb2.Mount, binds: Sequence[Path]) -> dict[str, Any]:
     source = mount.source
     if mount.type == "bind" or {"bind", "rbind"} & set(options):
         source = bind_source(source, binds)
+    elif mount.type not in _KERNEL_FILESYSTEMS:
+        want = f"bind, {', '.join(sorted(_KERNEL_FILESYSTEMS))}: no file system of the host's"
+        raise InputError("mount type", got=mount.type, want=want)
     return {
         "destination": destination,
         "type": mount.type,
