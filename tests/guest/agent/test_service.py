@@ -241,6 +241,19 @@ async def test_program_that_is_not_there_is_an_error_and_leaves_nothing(
     assert not (folder / "containers" / "gone").exists()
 
 
+async def test_container_by_the_name_of_a_folder_that_is_there_leaves_it_alone(
+    call: Caller, folder: Path
+) -> None:
+    scratch = folder / "containers" / "image"
+    scratch.mkdir(parents=True)
+    (scratch / "tree").write_text("of another container")
+    with pytest.raises(TtrpcError) as caught:
+        await call("CreateContainer", create("image"))
+    assert caught.value.code is Code.ALREADY_EXISTS
+    assert (scratch / "tree").exists()
+    shutil.rmtree(scratch)
+
+
 async def test_bind_mount_of_the_guests_own_files_is_refused(call: Caller) -> None:
     mount = oci_pb2.Mount(destination="/x", source="/etc", type="bind", options=["rbind"])
     with pytest.raises(TtrpcError) as caught:

@@ -108,9 +108,9 @@ class Sandbox:
             self._pauses[name] = Pause()
             return
         folder = self._folders.containers / name
+        _make(folder)
         self._making.add(name)
         try:
-            _make(folder)
             await self._make_container(name, folder, request)
         except BaseException:
             await self._abandon(name, folder)
