@@ -101,6 +101,18 @@ def _sysctl(asked: agent_pb2.CreateContainerRequest) -> None:
     asked.OCI.Linux.Sysctl["kernel.core_pattern"] = "|/x"
 
 
+def _filter(asked: agent_pb2.CreateContainerRequest) -> None:
+    asked.OCI.Linux.Seccomp.DefaultAction = "SCMP_ACT_ALLOW"
+
+
+def _hidden(asked: agent_pb2.CreateContainerRequest) -> None:
+    asked.OCI.Linux.MaskedPaths.append("/etc/app.conf")
+
+
+def _read_only(asked: agent_pb2.CreateContainerRequest) -> None:
+    asked.OCI.Linux.ReadonlyPaths.append("/var")
+
+
 def _folder(asked: agent_pb2.CreateContainerRequest) -> None:
     asked.OCI.Process.Cwd = "/proc"
 
@@ -125,6 +137,9 @@ def _no_storage(asked: agent_pb2.CreateContainerRequest) -> None:
         _own_device,
         _privileges,
         _sysctl,
+        _filter,
+        _hidden,
+        _read_only,
         _folder,
         _second_storage,
         _no_storage,

@@ -101,3 +101,11 @@ objections contains "the host brings devices" if count(input.devices) > 0
 objections contains "the host brings devices" if count(input.OCI.Linux.Devices) > 0
 
 objections contains "the host sets kernel parameters" if count(input.OCI.Linux.Sysctl) > 0
+
+# A filter can let a call fail in silence, or succeed without being made.
+objections contains "the host filters system calls" if input.OCI.Linux.Seccomp != null
+
+# A hidden file is an empty one: settings of the image's program among them.
+objections contains sprintf("the host hides %v", [path]) if {
+	some path in array.concat(input.OCI.Linux.MaskedPaths, input.OCI.Linux.ReadonlyPaths)
+}
