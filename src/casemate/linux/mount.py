@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from casemate.errors import HostError, InputError
+from casemate.errors import HostError
 from casemate.linux import libc
 
 _SET: Final = MappingProxyType(
@@ -50,18 +50,6 @@ def mount(source: str | Path, target: Path, fstype: str, options: Sequence[str] 
         raise HostError(
             f"mount {fstype or source} on {target}", got=error, want="a mount"
         ) from error
-
-
-def flags_only(options: Sequence[str]) -> int:
-    """The mount flags that ``options`` name.
-
-    Raises:
-        InputError: an option is no flag.
-    """
-    flags, data = split_options(options)
-    if data:
-        raise InputError("mount flags", got=data, want=f"of {', '.join(sorted(_SET))}")
-    return flags
 
 
 def split_options(options: Sequence[str]) -> tuple[int, str]:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from casemate.errors import InputError
+from casemate.errors import HostError, InputError
 from casemate.guest.storage.volumes import SecureMounts, format_arguments, parse
 from casemate.secret import Secret
 
@@ -40,6 +40,13 @@ async def test_other_kinds_of_volume_and_unknown_flags_are_refused(tmp_path: Pat
         await mounts.mount("alibaba-cloud-oss", {}, (), tmp_path)
     with pytest.raises(InputError):
         await mounts.mount("block-device", {"devicePath": "/dev/vdx"}, ("magic",), tmp_path)
+
+
+async def test_volume_that_cannot_be_made_leaves_no_header(tmp_path: Path) -> None:
+    mounts = SecureMounts(no_key, headers=tmp_path / "h")
+    with pytest.raises(HostError):
+        await mounts.mount("block-device", {"devicePath": "/dev/none"}, (), tmp_path / "m")
+    assert list((tmp_path / "h").iterdir()) == []
 
 
 async def test_encrypted_volume_needs_its_owners_key(tmp_path: Path) -> None:

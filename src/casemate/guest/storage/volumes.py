@@ -14,7 +14,7 @@ import msgspec
 from casemate.crypto import base64url
 from casemate.errors import HostError, InputError
 from casemate.guest.storage import filesystem
-from casemate.linux import block, mount
+from casemate.linux import block
 from casemate.linux.process import run_async
 from casemate.secret import Secret
 
@@ -25,6 +25,7 @@ _HEADER_SIZE: Final = 16 << 20
 _LONGEST: Final = 300.0
 _RANDOM_KEY: Final = 4096
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
+_FLAGS: Final = frozenset({"ro", "rw", "nosuid", "nodev", "noexec", "noatime", "relatime"})
 _ENVIRONMENT: Final = {"DM_DISABLE_UDEV": "1"}
 
 FetchKey = Callable[[str], Awaitable[Secret]]
@@ -72,28 +73,20 @@ class SecureMounts:
         if volume_type != "block-device":
             raise InputError("SecureMount", got=volume_type, want="block-device")
         wanted = parse(options)
-        mount.flags_only(flags)
+        if unknown := set(flags) - _FLAGS:
+            raise InputError("SecureMount flags", got=min(unknown), want=", ".join(sorted(_FLAGS)))
         device = _device(wanted)
-        mapped = await self._open(wanted, device)
-        if wanted.target_type == "device":
-            _link(mount_point, mapped)
-            return
-        if wanted.source_type == "empty":
-            await asyncio.to_thread(filesystem.make_ext4, mapped, shlex.split(wanted.mkfs_opts))
-        await asyncio.to_thread(filesystem.mount_ext4, mapped, mount_point, ("nodev", *flags))
-
-    async def _open(self, wanted: BlockDevice, device: Path) -> Path:
         name = wanted.mapper_name or str(uuid.uuid4())
         key = await self._key(wanted)
+        header = self._make_header(device) if wanted.source_type == "empty" else None
         try:
-            header: list[str] = []
-            if wanted.source_type == "empty":
-                header = ["--header", str(self._make_header(device))]
-                await _cryptsetup(format_arguments(wanted, device, header), key)
-            await _cryptsetup(["open", "--type", "luks2", *header, str(device), name], key)
+            await _open(wanted, device, name, header, key)
+            await _show(wanted, Path("/dev/mapper") / name, mount_point, flags)
+        except BaseException:
+            await _take_back(name, header)
+            raise
         finally:
             key.wipe()
-        return Path("/dev/mapper") / name
 
     async def _key(self, wanted: BlockDevice) -> Secret:
         if wanted.key:
@@ -148,6 +141,36 @@ def format_arguments(wanted: BlockDevice, device: Path, header: Sequence[str]) -
         *header,
         str(device),
     ]
+
+
+async def _open(
+    wanted: BlockDevice, device: Path, name: str, header: Path | None, key: Secret
+) -> None:
+    """Open the volume under ``name``; one with a ``header`` of ours is made first."""
+    detached = [] if header is None else ["--header", str(header)]
+    if header is not None:
+        await _cryptsetup(format_arguments(wanted, device, detached), key)
+    await _cryptsetup(["open", "--type", "luks2", *detached, str(device), name], key)
+
+
+async def _show(wanted: BlockDevice, mapped: Path, mount_point: Path, flags: Sequence[str]) -> None:
+    if wanted.target_type == "device":
+        _link(mount_point, mapped)
+        return
+    if wanted.source_type == "empty":
+        await asyncio.to_thread(filesystem.make_ext4, mapped, shlex.split(wanted.mkfs_opts))
+    await asyncio.to_thread(filesystem.mount_ext4, mapped, mount_point, ("nodev", *flags))
+
+
+async def _take_back(name: str, header: Path | None) -> None:
+    """Leave nothing of a volume that could not be mounted."""
+    if header is not None:
+        _forget(header)
+    await run_async(["cryptsetup", "close", name], timeout=_LONGEST, env=_ENVIRONMENT, check=False)
+
+
+def _forget(header: Path) -> None:
+    header.unlink(missing_ok=True)
 
 
 def _link(place: Path, device: Path) -> None:
