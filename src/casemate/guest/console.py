@@ -72,12 +72,16 @@ def last_words(station: Station, error: BaseException) -> ConsoleEvent:
         return ConsoleEvent(
             kind=EventKind.FAILED, station=station, note=str(error), refusal=refusal
         )
-    note = f"internal error: {type(error).__name__} {_place(error)}"
+    note = f"internal error: {kind_and_place(error)}"
     return ConsoleEvent(kind=EventKind.FAILED, station=station, note=note)
 
 
+def kind_and_place(error: BaseException) -> str:
+    """Tell an unexpected error without its text, which may hold anything: type, and where."""
+    return f"{type(error).__name__} {_place(error)}"
+
+
 def _place(error: BaseException) -> str:
-    """Where it was raised; its text may hold anything, so it stays inside."""
     frames = []
     trace = error.__traceback__
     while trace is not None:

@@ -2,13 +2,12 @@
 
 import asyncio
 import gc
-import logging
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Final, NoReturn
 
 from casemate.errors import HostError
-from casemate.guest import forwarder, machine, provision
+from casemate.guest import forwarder, log_lines, machine, provision
 from casemate.guest.agent import default_policy
 from casemate.guest.agent.policy import AgentPolicy
 from casemate.guest.agent.sandbox import Folders, Sandbox
@@ -40,7 +39,8 @@ async def serve(console: Console, sealed: Future[bool]) -> None:
     Raises:
         CasemateError: the pod cannot be what it must be.
     """
-    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
+    log_lines.configure()
+    asyncio.get_running_loop().set_exception_handler(log_lines.tell_lost_error)
     _watch_children()
     Reaper().install()
     given, attester = _provision(console)
