@@ -13,7 +13,7 @@ import msgspec
 
 from casemate.crypto import base64url
 from casemate.errors import HostError, InputError
-from casemate.guest.storage import filesystem
+from casemate.guest.storage import filesystem, luks_header
 from casemate.linux import block
 from casemate.linux.process import run_async
 from casemate.secret import Secret
@@ -67,7 +67,7 @@ class SecureMounts:
 
         Raises:
             InputError: an unknown type, option or flag.
-            VerificationError: the key is refused.
+            VerificationError: the key is refused, or the header is weaker than one of ours.
             HostError: the device, cryptsetup or the kernel fails; a wrong key too.
         """
         if volume_type != "block-device":
@@ -78,8 +78,9 @@ class SecureMounts:
         device = _device(wanted)
         name = wanted.mapper_name or str(uuid.uuid4())
         key = await self._key(wanted)
-        header = self._make_header(device) if wanted.source_type == "empty" else None
+        header: Path | None = None
         try:
+            header = await self._header(wanted, device)
             await _open(wanted, device, name, header, key)
             await _show(wanted, Path("/dev/mapper") / name, mount_point, flags)
         except BaseException:
@@ -94,6 +95,20 @@ class SecureMounts:
         if wanted.source_type == "empty":
             return Secret(secrets.token_bytes(_RANDOM_KEY))
         raise InputError("SecureMount", got="no key", want="the key of an encrypted volume")
+
+    async def _header(self, wanted: BlockDevice, device: Path) -> Path:
+        """The header to open with, out of the host's reach: a new one, or a copy found sound."""
+        if wanted.source_type == "empty":
+            return self._make_header(device)
+        file = self._headers / f"{uuid.uuid4()}.header"
+        try:
+            await asyncio.to_thread(luks_header.copy, device, file)
+            metadata = await _cryptsetup(["luksDump", "--dump-json-metadata", str(file)])
+            luks_header.require_sound(metadata, integrity=wanted.data_integrity == "true")
+        except BaseException:
+            _forget(file)
+            raise
+        return file
 
     def _make_header(self, device: Path) -> Path:
         name = base64url.encode(str(device).encode())
@@ -143,14 +158,14 @@ def format_arguments(wanted: BlockDevice, device: Path, header: Sequence[str]) -
     ]
 
 
-async def _open(
-    wanted: BlockDevice, device: Path, name: str, header: Path | None, key: Secret
-) -> None:
-    """Open the volume under ``name``; one with a ``header`` of ours is made first."""
-    detached = [] if header is None else ["--header", str(header)]
-    if header is not None:
+async def _open(wanted: BlockDevice, device: Path, name: str, header: Path, key: Secret) -> None:
+    """Open the volume under ``name`` by ``header`` alone; an empty one is made first."""
+    detached = ["--header", str(header)]
+    if wanted.source_type == "empty":
         await _cryptsetup(format_arguments(wanted, device, detached), key)
     await _cryptsetup(["open", "--type", "luks2", *detached, str(device), name], key)
+    if wanted.source_type == "encrypted":
+        _forget(header)  # our copy: the kernel has what it needs
 
 
 async def _show(wanted: BlockDevice, mapped: Path, mount_point: Path, flags: Sequence[str]) -> None:
@@ -187,10 +202,13 @@ def _device(wanted: BlockDevice) -> Path:
     return device
 
 
-async def _cryptsetup(arguments: Sequence[str], key: Secret) -> None:
-    await run_async(
-        ["cryptsetup", "--key-file", "-", *arguments],
-        input=key.reveal(),
+async def _cryptsetup(arguments: Sequence[str], key: Secret | None = None) -> bytes:
+    """Run cryptsetup, with ``key`` on its standard input; give what it prints."""
+    fed = [] if key is None else ["--key-file", "-"]
+    done = await run_async(
+        ["cryptsetup", *fed, *arguments],
+        input=None if key is None else key.reveal(),
         timeout=_LONGEST,
         env=_ENVIRONMENT,
     )
+    return done.stdout
