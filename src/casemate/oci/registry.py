@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
@@ -87,7 +87,7 @@ class Registry:
             location = answer.header("location")
         if not location:
             raise PeerError(self._base, got="no Location", want="where to upload to")
-        url = urljoin(f"{self._base}/blobs/uploads/", location)
+        url = upload_url(f"{self._base}/blobs/uploads/", location)
         url += ("&" if "?" in url else "?") + f"digest={descriptor.digest}"
         head = (("Content-Type", _OCTETS), ("Content-Length", str(descriptor.size)))
         async with self._send("PUT", url, head, content()) as answer:
@@ -123,7 +123,7 @@ class Registry:
     async def _send(
         self, method: str, url: str, headers: Headers, body: Body
     ) -> AsyncIterator[ResponseStream]:
-        if self._authorization:
+        if self._authorization and _origin(url) == _origin(self._base):
             headers = (*headers, ("Authorization", self._authorization))
         follow = method in {"GET", "HEAD"}
         async with self._http.stream(method, url, headers, body, redirects=follow) as answer:
@@ -139,6 +139,24 @@ class Registry:
         remedy = "Check the registry credentials." if answer.status in {401, 403} else ""
         got = f"status {answer.status} {_complaint(raw)}".strip()
         raise PeerError(where, got=got, want="the registry to agree", remedy=remedy)
+
+
+def upload_url(asked: str, location: str) -> str:
+    """Where an upload goes that ``asked`` answered with ``location``.
+
+    Raises:
+        PeerError: from https to plain http.
+    """
+    url = urljoin(asked, location)
+    if asked.startswith("https:") and not url.startswith("https:"):
+        raise PeerError(asked, got=f"an upload to {url}", want="https to stay https")
+    return url
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    """Whom a login is for: the registry alone, wherever it sends us to upload."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
 def _complaint(raw: bytes) -> str:
