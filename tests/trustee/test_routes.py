@@ -52,6 +52,14 @@ def test_health_and_metrics_need_nobody(site: Site) -> None:
         assert line in lines
 
 
+def test_what_the_trustees_machine_lacks_is_not_told_to_strangers(site: Site) -> None:
+    site.trustee.storage.close()
+    answer = site.ask("GET", "resource/default/key/1", cookie="kbs-session-id=x")
+    assert answer.status == 500
+    assert str(site.folder).encode() not in answer.body
+    assert b"unable to serve this now" in answer.body
+
+
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

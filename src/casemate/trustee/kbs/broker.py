@@ -9,7 +9,7 @@ from casemate.metrics import render
 from casemate.trustee import audit
 from casemate.trustee.kbs.administration import Administration
 from casemate.trustee.kbs.exchange import JSON, XML, Answer, Ask, segments
-from casemate.trustee.kbs.failure import BrokerError, Variant, reason_of
+from casemate.trustee.kbs.failure import BrokerError, Variant, outwardly, reason_of
 from casemate.trustee.kbs.handshake import Handshake
 from casemate.trustee.kbs.passport import Passport, PassportControl
 from casemate.trustee.kbs.policy import ResourcePolicy
@@ -75,7 +75,10 @@ class Broker:
             reason = reason_of(error, "serve")
             audit.record("error", outcome=str(reason), peer=ask.peer, path=ask.path)
             failed = BrokerError(
-                Variant.PLUGIN_INTERNAL_ERROR, "Plugin internal error", status=500, reason=reason
+                Variant.PLUGIN_INTERNAL_ERROR,
+                "Plugin internal error",
+                status=500,
+                reason=outwardly(error, reason),
             )
             return failed.answer()
 

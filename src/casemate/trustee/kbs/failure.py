@@ -4,7 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
-from casemate.errors import CasemateError, Refusal, VerificationError
+from casemate.errors import CasemateError, HostError, Refusal, VerificationError
 from casemate.trustee.kbs.exchange import JSON, Answer
 from casemate.wire.kbs import ERROR_TYPE_PREFIX, ErrorBody, encode
 
@@ -58,4 +58,18 @@ def reason_of(error: CasemateError, step: str) -> Refusal:
         expected=error.want,
         rule=error.spec or type(error).__name__,
         remedy=error.remedy,
+    )
+
+
+def outwardly(error: CasemateError, reason: Refusal) -> Refusal:
+    """Keep what this machine lacks (paths, disks) in the log: anybody may cause such an answer."""
+    if not isinstance(error, HostError):
+        return reason
+    return Refusal(
+        step=reason.step,
+        claim="Trustee",
+        got="unable to serve this now",
+        expected="a Trustee with room to work",
+        rule="limits of the Trustee",
+        remedy="Try again later; its log has the reason.",
     )

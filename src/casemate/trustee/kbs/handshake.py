@@ -9,7 +9,7 @@ from casemate.errors import CasemateError, HostError, InputError, Refusal, Verif
 from casemate.trustee import audit
 from casemate.trustee.evidence_archive import EvidenceArchive
 from casemate.trustee.kbs.exchange import Answer, Ask
-from casemate.trustee.kbs.failure import BrokerError, Variant, reason_of
+from casemate.trustee.kbs.failure import BrokerError, Variant, outwardly, reason_of
 from casemate.trustee.kbs.parts import Attests
 from casemate.trustee.kbs.session import Attested, Authed, Sessions
 from casemate.trustee.measures import Measures
@@ -49,7 +49,7 @@ class Handshake:
             self._measures.auth_errors.inc()
             reason = reason_of(error, _STEP)
             audit.record("auth", outcome="refused", peer=ask.peer, reason=str(reason))
-            raise _auth_refused(error, _told(error, reason)) from error
+            raise _auth_refused(error, outwardly(error, reason)) from error
         self._measures.auth_successes.inc()
         return Answer.json(kbs.encode(session.challenge), _cookie(session.id, expires))
 
@@ -76,7 +76,7 @@ class Handshake:
                 Variant.ATTESTATION_ERROR,
                 "Attestation error: RCAR handshake Attest failed",
                 status=_status(error),
-                reason=_told(error, reason),
+                reason=outwardly(error, reason),
             ) from error
         expires = datetime.fromisoformat(session.timeout).timestamp()
         return Answer.json(kbs.encode(kbs.TokenAnswer(token)), _cookie(session.id, expires))
@@ -154,20 +154,6 @@ def _auth_refused(error: CasemateError, reason: Refusal) -> BrokerError:
         f"Attestation error: RCAR handshake Auth failed: {cause}",
         status=_status(error),
         reason=reason,
-    )
-
-
-def _told(error: CasemateError, reason: Refusal) -> Refusal:
-    """Keep what this machine lacks (paths, disks) in the log: anyone may ask for a challenge."""
-    if not isinstance(error, HostError):
-        return reason
-    return Refusal(
-        step=_STEP,
-        claim="Trustee",
-        got="unable to serve this now",
-        expected="room for another session",
-        rule="limits of the Trustee",
-        remedy="Try again later; its log has the reason.",
     )
 
 
