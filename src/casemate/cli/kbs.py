@@ -238,16 +238,24 @@ def reference() -> None:
 
 @reference.command("set")
 @click.argument("file", type=click.File("rb"))
+@click.option(
+    "--signer", type=click.File("rb"), help="Public key (PEM) that must have signed FILE."
+)
 @json_option
 @click.pass_obj
-def set_reference(reach: _Reach, file: Any, as_json: bool) -> None:
+def set_reference(reach: _Reach, file: Any, signer: Any, as_json: bool) -> None:
     """Register the values in FILE: a JSON object of name to value.
+
+    With --signer, only if FILE.sig beside it is that key's signature.
 
     \b
     Example:
       casemate kbs --ca ca.pem --admin-key admin.key reference set ./reference-values.json
     """
-    values = _object(file.read(), file.name)
+    content = file.read()
+    if signer is not None:
+        _require_signed(content, Path(file.name), signer.read())
+    values = _object(content, file.name)
     reach.run(lambda broker: broker.register(values))
     _done(f"{len(values)} reference values registered", {"names": sorted(values)}, as_json)
 
@@ -324,6 +332,19 @@ def explain(token: Any, as_json: bool) -> None:
         for reason in verdict.reasons:
             print(f"  {reason.claim}: got {reason.got}, want {reason.expected} ({reason.rule})")
             print(f"    {reason.remedy}")
+
+
+def _require_signed(content: bytes, file: Path, signer: bytes) -> None:
+    from casemate.crypto.keys import PublicKey
+    from casemate.errors import InputError
+    from casemate.podvm import signature
+
+    beside = file.with_name(file.name + signature.SUFFIX)
+    try:
+        signed = beside.read_bytes()
+    except OSError as error:
+        raise InputError(str(beside), got=error.strerror, want="the signature of FILE") from error
+    signature.require(content, signed, PublicKey.from_pem(signer))
 
 
 def _text(initdata: Path | None) -> str | None:

@@ -120,6 +120,33 @@ def publish(source: Path, destination: Path, expect: str | None, as_json: bool) 
     _show(made, as_json=as_json)
 
 
+@command.command()
+@click.argument("folder", type=_FOLDER)
+@click.option(
+    "--key",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=True,
+    help="Private key (PEM) of whoever vouches for the image; casemate image keygen makes one.",
+)
+@output.json_option
+def sign(folder: Path, key: Path, as_json: bool) -> None:
+    """Sign an image's reference values: reference-values.json.sig beside them.
+
+    \b
+    Example:
+      casemate podvm sign ./image --key builder.key
+    """
+    from casemate.crypto.keys import PrivateKey
+    from casemate.podvm import signature
+    from casemate.secret import Secret
+
+    file = signature.sign(folder, PrivateKey.from_pem(Secret(key.read_bytes())))
+    if as_json:
+        output.print_json({"signature": str(file)})
+    else:
+        print(file)
+
+
 def _show(made: object, *, as_json: bool) -> None:
     from casemate.podvm import publish as publishing
     from casemate.podvm.image import PodVmImage

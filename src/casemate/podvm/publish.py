@@ -9,11 +9,16 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Final
 
 from casemate.crypto.digest import Digest, sha256
 from casemate.errors import HostError, InputError, Refusal, VerificationError
 from casemate.podvm import image
 from casemate.podvm.image import PodVmImage
+from casemate.podvm.signature import SUFFIX
+
+_SIGNATURE: Final = image.REFERENCE_VALUES + SUFFIX
+"""Of whoever vouches for the image; it carries its own proof, so no manifest names it."""
 
 
 def digest(folder: Path) -> Digest:
@@ -70,6 +75,8 @@ def _copy(source: Path, destination: Path, wanted: Digest) -> None:
     try:
         for name in (*image.FILES, image.MANIFEST):
             _copy_file(source / name, new / name)
+        if (source / _SIGNATURE).exists():
+            _copy_file(source / _SIGNATURE, new / _SIGNATURE)
         new.chmod(0o755)
         receive(new, wanted)
         new.rename(destination)
