@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from casemate import __version__
 from casemate.errors import InputError
 from casemate.guest import messages
-from casemate.guest.agent import bundle, copy_file, statistics, storages
+from casemate.guest.agent import bundle, copy_file, statistics, storages, termination_log
 from casemate.guest.agent.policy import AgentPolicy
 from casemate.guest.agent.sandbox import Sandbox
 from casemate.net.ttrpc import Method, Services
@@ -24,7 +24,6 @@ HEALTH: Final = "grpc.Health"
 _GRPC_VERSION: Final = "0.0.1"
 _LARGEST_READ: Final = 1 << 20
 _TERMINATION_LOG: Final = "/dev/termination-log"
-_LARGEST_LOG: Final = 4 << 10
 
 _EMPTY: Final = agent_pb2.Empty()
 
@@ -205,7 +204,7 @@ class Agent:
         if request.log_type != "termination_log":
             raise InputError("GetDiagnosticData", got=request.log_type, want="termination_log")
         log = self._sandbox.container(request.container_id).source_of(_TERMINATION_LOG)
-        data = b"" if log is None else _tail(log)
+        data = b"" if log is None else termination_log.tail(log)
         return agent_pb2.GetDiagnosticDataResponse(data=data)
 
 
@@ -257,12 +256,3 @@ async def _details(_: agent_pb2.GuestDetailsRequest) -> Message:
 
 def _mix(data: bytes) -> None:
     Path("/dev/urandom").write_bytes(data)
-
-
-def _tail(file: Path) -> bytes:
-    try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return b""
-    with open(descriptor, "rb") as log:  # noqa: PTH123  # a descriptor has no path
-        return log.read()[-_LARGEST_LOG:]
