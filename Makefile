@@ -1,4 +1,4 @@
-# Six targets and the demo; `make help` explains. CI runs `make check test` and `make demo`, nothing else.
+# `make help` explains. CI runs `make check test` and `make demo`, nothing else.
 SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
@@ -32,6 +32,13 @@ check: dev ## format, lint, types, walls between rooms
 test: dev ## every test that this machine can run
 	@scripts/system-packages test
 	$(BIN)/pytest -n 2 --dist loadgroup
+
+stack: dev ## only the tests that boot pod VMs
+	@scripts/system-packages test
+	$(BIN)/pytest -m vm
+
+docs: dev ## the pages as a site, in build/site
+	$(BIN)/zensical build --strict
 
 demo: dev ## the main job: an attested pod, and attacks that fail
 	@scripts/system-packages demo

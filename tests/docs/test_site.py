@@ -1,0 +1,34 @@
+"""The pages as a site: all of them are on it, and it builds without a warning."""
+
+import sys
+from pathlib import Path
+
+import yaml
+
+from casemate.linux import process
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _pages(entries: list[object]) -> set[str]:
+    found: set[str] = set()
+    for entry in entries:
+        value = next(iter(entry.values())) if isinstance(entry, dict) else entry
+        found |= _pages(value) if isinstance(value, list) else {str(value)}
+    return found
+
+
+def test_every_page_is_on_the_site() -> None:
+    nav = yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]
+    docs = ROOT / "docs"
+    assert _pages(nav) == {str(page.relative_to(docs)) for page in docs.rglob("*.md")}
+
+
+def test_site_builds_without_a_warning(tmp_path: Path) -> None:
+    text = (ROOT / "mkdocs.yml").read_text()
+    own = text.replace("docs_dir: docs", f"docs_dir: {ROOT / 'docs'}")
+    file = tmp_path / "mkdocs.yml"
+    file.write_text(own.replace("site_dir: build/site", "site_dir: site"))
+    zensical = Path(sys.executable).with_name("zensical")
+    process.run([zensical, "build", "--strict", "--config-file", file], cwd=tmp_path, timeout=60)
+    assert (tmp_path / "site" / "threat-model" / "index.html").exists()
