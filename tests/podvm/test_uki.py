@@ -58,6 +58,15 @@ def test_signed_stub_is_refused() -> None:
         uki.build(bytes(signed), SECTIONS)
 
 
+@pytest.mark.parametrize("alignment", [0, 3, 1 << 17, 1 << 31])
+def test_alignment_that_would_fill_the_disk_is_refused(alignment: int) -> None:
+    stub = bytearray(STUB)
+    (pe,) = struct.unpack_from("<I", stub, 0x3C)
+    struct.pack_into("<I", stub, pe + 24 + 36, alignment)
+    with pytest.raises(InputError, match="aligned"):
+        uki.build(bytes(stub), SECTIONS)
+
+
 @given(st.binary(max_size=600))
 def test_any_stub_raises_only_our_error(data: bytes) -> None:
     with pytest.raises(InputError):

@@ -17,6 +17,10 @@ _PE32_PLUS: Final = 0x20B
 _INITIALIZED_READABLE: Final = 0x4000_0040
 _PAGE: Final = 4096
 """Our sections start on a page, whatever alignment the stub asks for, in bytes."""
+_FILE_ALIGNMENTS: Final = frozenset(512 << i for i in range(8))
+"""Powers of two from 512 to 64 KiB: what the format allows."""
+_LARGEST_ALIGNMENT: Final = 1 << 21
+"""Of sections in memory, in bytes; more would only be padding."""
 _SECURITY: Final = 4
 """Index of the certificate table among the data directories."""
 
@@ -76,6 +80,7 @@ def _headers(stub: bytes) -> _Headers:
         raise InputError("EFI stub", got=hex(magic), want="PE32+", spec="PE optional header")
     (size_of_headers,) = struct.unpack_from("<I", stub, optional + 60)
     _require_unsigned(stub, optional)
+    _require_alignments(section_alignment, file_alignment)
     return _Headers(
         coff,
         optional,
@@ -91,6 +96,16 @@ def _require_unsigned(stub: bytes, optional: int) -> None:
     _, size = struct.unpack_from("<II", stub, optional + 112 + 8 * _SECURITY)
     if size:
         raise InputError("EFI stub", got="a signed image", want="an unsigned one")
+
+
+def _require_alignments(section: int, file: int) -> None:
+    if file not in _FILE_ALIGNMENTS or section > _LARGEST_ALIGNMENT:
+        raise InputError(
+            "EFI stub",
+            got=f"sections aligned to {section} in memory, {file} in the file",
+            want="powers of two that the format allows",
+            spec="PE optional header",
+        )
 
 
 def _require_room(stub: bytes, headers: _Headers, more: int) -> None:
