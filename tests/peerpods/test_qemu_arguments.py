@@ -35,6 +35,13 @@ def test_nothing_is_added_by_default_and_the_card_has_no_option_rom() -> None:
     assert "virtio-net-pci,netdev=net0,romfile=" in words
 
 
+def test_qemu_confines_itself_before_the_guest_runs() -> None:
+    words = arguments.qemu(MACHINE)
+    rules = words[words.index("-sandbox") + 1].split(",")
+    assert rules[0] == "on"
+    assert {"elevateprivileges=deny", "spawn=deny"} <= set(rules)
+
+
 def test_the_forwarder_is_reachable_from_this_machine_only() -> None:
     words = arguments.qemu(MACHINE)
     assert "user,id=net0,hostfwd=tcp:127.0.0.1:40001-:15150" in words

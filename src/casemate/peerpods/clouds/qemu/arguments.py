@@ -14,6 +14,9 @@ from casemate.wire.forwarder import PORT
 
 LOOPBACK: Final = "127.0.0.1"
 
+_SANDBOX: Final = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
+"""A guest that breaks out of its devices finds a process that starts nothing and gains nothing."""
+
 
 class Disk(msgspec.Struct, frozen=True, kw_only=True):
     """A raw disk; the guest knows it by ``serial`` (``/sys/block/vd*/serial``)."""
@@ -50,6 +53,7 @@ def qemu(machine: Machine) -> list[str]:
         "qemu-system-x86_64",
         *("-name", machine.name),
         *("-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none", "-no-reboot"),
+        *("-sandbox", _SANDBOX),
         *("-machine", "q35,smm=off,vmport=off,graphics=off"),
         *("-accel", _accelerator(machine.accelerator), "-cpu", cpu_model(machine.accelerator)),
         *("-smp", str(machine.vcpus), "-m", str(machine.memory)),
