@@ -34,6 +34,7 @@ def main() -> int:
         console = Console.open()
         console.end(Station.BOOT, "userland")
         machine.load_modules()
+        machine.harden()
         os.environ.update(_ENVIRONMENT)
         station = Station.INITDATA
         _run(console, _sealing_scratch())

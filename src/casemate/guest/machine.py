@@ -39,6 +39,16 @@ MOUNTS: Final = (
     Mount("cgroup2", Path("/sys/fs/cgroup"), _HARD),
 )
 
+HARDENING: Final = (
+    ("kernel/dmesg_restrict", "1"),
+    ("kernel/kexec_load_disabled", "1"),
+    ("kernel/kptr_restrict", "2"),
+    ("kernel/sysrq", "0"),
+    ("kernel/unprivileged_bpf_disabled", "1"),
+    ("kernel/unprivileged_userns_clone", "0"),
+)
+"""Doors of the kernel that no pod needs; the host's serial line reaches the one of sysrq too."""
+
 ADDRESS: Final = ("10.0.2.15", 24)
 GATEWAY: Final = "10.0.2.2"
 NAMESERVER: Final = "10.0.2.3"
@@ -70,6 +80,21 @@ def load_modules(listed: Path = MODULES, load: Callable[[Path], None] = module.l
     """
     for file in module.read_list(listed):
         load(file)
+
+
+def harden(settings: Path = Path("/proc/sys")) -> None:
+    """Close the kernel's doors of ``HARDENING``.
+
+    Raises:
+        HostError: this kernel has not one of them, so it is not the image's.
+    """
+    for name, value in HARDENING:
+        try:
+            (settings / name).write_text(value, encoding="ascii")
+        except OSError as error:
+            raise HostError(
+                f"kernel setting {name}", got=error.strerror, want=f"to be set to {value}"
+            ) from error
 
 
 def configure_network(net: Path = Path("/sys/class/net")) -> None:

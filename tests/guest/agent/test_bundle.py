@@ -50,6 +50,13 @@ def test_nothing_to_run_is_the_callers_mistake() -> None:
         compose_process(oci_pb2.Process(), ImageDefaults(), Accounts())
 
 
+def test_no_container_makes_device_nodes() -> None:
+    asked = oci_pb2.LinuxCapabilities(Bounding=["CAP_CHOWN", "CAP_MKNOD"], Ambient=["CAP_MKNOD"])
+    process = document(Process=oci_pb2.Process(Capabilities=asked))["process"]
+    assert process["capabilities"]["bounding"] == ["CAP_CHOWN"]
+    assert process["capabilities"]["ambient"] == []
+
+
 def test_namespaces_of_the_host_never_arrive() -> None:
     linux = oci_pb2.Linux(
         Namespaces=[

@@ -61,6 +61,10 @@ _KERNEL_FILESYSTEMS: Final = frozenset(
 )
 """What a container may mount beside the pod's folders: none of it is read from a device."""
 _VERSION: Final = "1.0.2"
+
+_NEVER: Final = frozenset({"CAP_MKNOD"})
+"""Capabilities no container gets, asked for or not: a device node of its own for the console (5:1,
+which crun lets every container open) would let it speak to the host past the pod's policy."""
 _SEALED: Final = "sealed."
 """Begins a secret that we cannot open yet: a program must not start with it closed."""
 
@@ -135,7 +139,7 @@ def compose_process(
         "env": _environment(image.env, process.Env, identity),
         "cwd": cwd,
         "capabilities": {
-            name.lower(): list(getattr(process.Capabilities, name))
+            name.lower(): [c for c in getattr(process.Capabilities, name) if c not in _NEVER]
             for name in ("Bounding", "Effective", "Inheritable", "Permitted", "Ambient")
         },
         "rlimits": [{"type": r.Type, "hard": r.Hard, "soft": r.Soft} for r in process.Rlimits],
