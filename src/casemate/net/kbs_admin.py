@@ -17,6 +17,9 @@ from casemate.wire.kbs import ERROR_TYPE_PREFIX, PREFIX, parse_error
 
 _TOKEN_LIFETIME: Final = 300  # seconds
 _RESOURCE_POLICY: Final = "resource-policy"
+_SERVER_TROUBLE: Final = 500
+"""From this status on it is the broker's own trouble, and no refusal."""
+_TROUBLE: Final = "Nothing was changed. The broker's log has the reason."
 
 
 class KbsAdmin:
@@ -103,7 +106,7 @@ class KbsAdmin:
             headers.append(("authorization", f"Bearer {self._token(self._key)}"))
         answer = await self._http.request(method, url, headers, body)
         if answer.status != 200:
-            raise _refused(answer, f"{method} {path}")
+            raise _failure(answer, f"{method} {path}")
         return answer
 
     def _token(self, key: PrivateKey) -> str:
@@ -119,11 +122,14 @@ class KbsAdmin:
         return jwt.sign(claims, key)
 
 
-def _refused(answer: Response, what: str) -> PeerError | VerificationError:
+def _failure(answer: Response, what: str) -> PeerError | VerificationError:
     try:
         error = parse_error(answer.body)
     except InputError:
         return PeerError(what, got=f"status {answer.status}", want="the answer of a key broker")
+    if answer.status >= _SERVER_TROUBLE:
+        got = f"status {answer.status}: {error.detail}"
+        return PeerError(what, got=got, want="status 200", remedy=_TROUBLE)
     reason = Refusal(
         step="admin",
         claim=what,

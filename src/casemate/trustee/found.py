@@ -53,7 +53,9 @@ def found(folder: Path, *, names: Sequence[str] = NAMES) -> None:
         (folder / "server.pem").write_bytes(server.certificate_pem)
         (folder / "token.pem").write_bytes(certificate)
         (folder / "admin.pub").write_bytes(admin.public.pem())
-        (folder / FILE).write_text(_SETTINGS, encoding="utf-8")
+        fresh = folder / f"{FILE}.new"
+        fresh.write_text(_SETTINGS, encoding="utf-8")
+        fresh.replace(folder / FILE)
     except OSError as error:
         raise HostError(
             str(folder), got=error.strerror, want="a folder that can be written"

@@ -28,11 +28,11 @@ def read_or_create(file: Path, uri: str) -> WrappingKey:
 
 
 def write_private(file: Path, content: Secret) -> None:
-    """Write a new file that only its owner may read.
+    """Write a new file that only its owner may read; half a key is never left.
 
     Raises:
         InputError: there is a file already.
-        HostError: the folder cannot be written to.
+        HostError: the folder cannot be written to, the disk is full.
     """
     try:
         fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -40,8 +40,12 @@ def write_private(file: Path, content: Secret) -> None:
         raise InputError(str(file), got="a file", want="a name that is free") from error
     except OSError as error:
         raise HostError(str(file), got=error.strerror, want="a file to write to") from error
-    with os.fdopen(fd, "wb") as opened:
-        opened.write(content.reveal())
+    try:
+        with os.fdopen(fd, "wb") as opened:
+            opened.write(content.reveal())
+    except OSError as error:
+        file.unlink(missing_ok=True)
+        raise HostError(str(file), got=error.strerror, want="room for a key") from error
 
 
 def _read(file: Path) -> Secret:
