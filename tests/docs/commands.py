@@ -27,10 +27,16 @@ def shown() -> list[Shown]:
     """Every command of every page; continuation lines are joined, output lines left out."""
     found = []
     for page in pages():
-        for block in _BLOCK.findall(page.read_text()):
-            for line in block.replace("\\\n", " ").splitlines():
-                found += _commands(page, line)
+        for line in lines(page):
+            found += _commands(page, line)
     return found
+
+
+def lines(page: str | Path) -> list[str]:
+    """Every line of a page's blocks, continuation lines joined."""
+    text = (ROOT / page).read_text()
+    joined = (block.replace("\\\n", " ") for block in _BLOCK.findall(text))
+    return [line for block in joined for line in block.splitlines() if line.strip()]
 
 
 def _commands(page: Path, line: str) -> list[Shown]:
