@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 
+SOURCE = "small-disk"
+"""What the table of mounts calls it."""
+
 
 @contextmanager
 def small_disk(place: Path, options: str = "size=1m") -> Iterator[Path]:
     """Mount one at ``place`` for the block; skips where we may not."""
     place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)]
+    mount = ["mount", "-t", "tmpfs", "-o", options, SOURCE, str(place)]
     if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
         pytest.skip("needs to be root, to mount a small disk")
     try:

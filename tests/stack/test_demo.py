@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from casemate.linux.process import find
+from tests.stack.leftovers import kernel_objects, running_for
 
 pytestmark = [pytest.mark.vm, pytest.mark.xdist_group("vm")]
 
@@ -43,23 +44,6 @@ def shown(state: Path) -> dict[str, Any]:
     assert done.returncode == 0, done.stderr
     report: dict[str, Any] = json.loads(done.stdout)
     return report
-
-
-def left_of(state: Path) -> list[str]:
-    """Processes whose command line names the state folder."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if str(state) in line:
-            found.append(line)
-    return found
-
-
-def mounts() -> str:
-    return Path("/proc/self/mounts").read_text()
 
 
 def test_pod_gets_its_secret_and_every_attack_is_refused(shown: dict[str, Any]) -> None:
@@ -127,28 +111,28 @@ def test_second_demo_is_told_who_uses_the_folder(tmp_path: Path) -> None:
     finally:
         first.terminate()
         first.wait(60)
-    assert left_of(tmp_path) == []
+    assert running_for(tmp_path) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_demo_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
-    before = mounts()
+    before = kernel_objects()
     argv = [*CASEMATE, "demo", "--fast", "--state", str(tmp_path)]
     running = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    wait_until(lambda: any("qemu-system" in line for line in left_of(tmp_path)))
+    wait_until(lambda: any("qemu-system" in line for line in running_for(tmp_path)))
     running.send_signal(number)
     _, words = running.communicate(timeout=60)
     assert running.returncode == 130, words.decode()
     assert b"Traceback" not in words
-    assert left_of(tmp_path) == []
-    assert mounts() == before
+    assert running_for(tmp_path) == []
+    assert kernel_objects() == before
 
 
 def test_down_leaves_nothing(state: Path, shown: dict[str, Any]) -> None:
-    before = mounts()
+    before = kernel_objects()
     assert casemate(state, "down").returncode == 0
-    assert left_of(state) == []
-    assert mounts() == before
+    assert running_for(state) == []
+    assert kernel_objects() == before
     assert shown["pod"]
 
 
