@@ -2,6 +2,7 @@
 
 import marshal
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -129,18 +130,19 @@ def test_variants_are_measured_differently(built: PodVmImage, cache: Path) -> No
 
 
 @pytest.fixture(scope="module")
-def after_a_kill(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache with an old and a new image, in which a build was killed."""
+def after_a_kill(built: PodVmImage, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache with an old image and new ones, in which a build was killed."""
     folder = tmp_path_factory.mktemp("killed")
     for name in ("packages", "wheels"):
         (folder / name).symlink_to(cache / name)
     for name in ("old", "new"):
         small_image(folder / name)
+    shutil.copytree(built.folder, folder / built.key)
     os.utime(folder / "old" / image.MANIFEST, (0, 0))
     script = (
         "import sys; from pathlib import Path\n"
-        "from casemate.podvm import build\nfrom casemate.podvm.recipe import Recipe\n"
-        "bare = Recipe(variant='bare')\n"
+        "from casemate.podvm import build\nfrom casemate.podvm.recipe import Recipe, Variant\n"
+        "bare = Recipe(variant=Variant.BARE)\n"
         "build.build(bare, cache=Path(sys.argv[1]), progress=lambda t: print(t, flush=True))"
     )
     with subprocess.Popen([sys.executable, "-c", script, folder], stdout=subprocess.PIPE) as run:
@@ -159,7 +161,7 @@ def test_killed_build_is_never_used(after_a_kill: Path) -> None:
 
 
 def test_next_build_clears_up(after_a_kill: Path) -> None:
-    build.build(Recipe(variant=Variant.BARE), cache=after_a_kill)
+    build.build(Recipe(), cache=after_a_kill)
     assert not list(after_a_kill.glob(".build-*"))
     assert (after_a_kill / "new").exists()
     assert not (after_a_kill / "old").exists(), "nobody asked for it in a long time"
