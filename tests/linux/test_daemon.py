@@ -59,3 +59,34 @@ def test_secrets_of_our_environment_do_not_reach_a_daemon(
 def test_missing_program_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(HostError, match="apt-get install"):
         daemon.spawn(["no-such-program"], log=tmp_path / "log")
+
+
+def test_program_begins_when_it_is_written_down(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    seen: list[tuple[Daemon, str]] = []
+    started = daemon.spawn(
+        ["sh", "-c", "cat; echo begun; exec sleep 60"],
+        log=log,
+        record=lambda d: seen.append((d, log.read_text() if log.exists() else "")),
+    )
+    assert wait_for(log) == "begun\n"
+    assert seen == [(started, "")]
+    assert started.alive
+    daemon.stop(started, grace=5)
+
+
+def test_program_that_could_not_be_written_down_never_begins(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    kept: list[Daemon] = []
+
+    def fail(started: Daemon) -> None:
+        kept.append(started)
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="full"):
+        daemon.spawn(["sh", "-c", "echo begun; exec sleep 60"], log=log, record=fail)
+    end = time.monotonic() + 5
+    while kept[0].alive and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not kept[0].alive
+    assert log.read_text() == ""

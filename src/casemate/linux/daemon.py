@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -13,6 +13,8 @@ import msgspec
 from casemate.linux.process import find, minimal_environment
 
 _POLL: Final = 0.02  # seconds
+_HELD: Final = 'read -r go && exec "$0" "$@" </dev/null'
+"""A shell that becomes the program at our word, and ends when we end without a word."""
 
 
 class Daemon(msgspec.Struct, frozen=True):
@@ -29,23 +31,47 @@ class Daemon(msgspec.Struct, frozen=True):
         return started == self.started and state not in {"Z", "X"}
 
 
-def spawn(argv: Sequence[str | Path], *, log: Path, env: Mapping[str, str] | None = None) -> Daemon:
+def _nobody(_started: Daemon) -> None:
+    """Nobody writes the daemon down."""
+
+
+def spawn(
+    argv: Sequence[str | Path],
+    *,
+    log: Path,
+    env: Mapping[str, str] | None = None,
+    record: Callable[[Daemon], None] = _nobody,
+) -> Daemon:
     """Start a program in a session of its own; both its outputs are appended to ``log``.
 
-    ``env`` is added to the minimal environment of ``linux.process``.
+    ``env`` is added to the minimal environment of ``linux.process``. ``record`` writes the daemon
+    down; only then the program begins. So whoever is killed in between leaves none behind.
 
     Raises:
         HostError: there is no such program.
     """
     words = [str(word) for word in argv]
     program = words[0] if "/" in words[0] else str(find(words[0]))
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb"), os.fdopen(writing, "wb", buffering=0) as door:
+        started = _spawn_held([program, *words[1:]], reading, log=log, env=env)
+        record(started)
+        with suppress(BrokenPipeError):
+            door.write(b"\n")
+    return started
+
+
+def _spawn_held(
+    words: Sequence[str], door: int, *, log: Path, env: Mapping[str, str] | None
+) -> Daemon:
+    """Start the shell that waits at ``door``; as the program it keeps pid and start time."""
     append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     pid = os.posix_spawn(
-        program,
-        words,
+        "/bin/sh",
+        ["sh", "-c", _HELD, *words],
         minimal_environment(env),
         file_actions=[
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_DUP2, door, 0),
             (os.POSIX_SPAWN_OPEN, 1, str(log), append, 0o600),
             (os.POSIX_SPAWN_DUP2, 1, 2),
         ],

@@ -56,19 +56,25 @@ async def _start_missing(
 
 
 async def _start(folder: StateFolder, record: Record, launch: services.Launch) -> Record:
-    """Start one daemon; it is in the record before we wait for it, so it can always be stopped."""
+    """Start one daemon. It is in the record before it begins, so it can always be stopped."""
     log = folder.logs / f"{launch.name}.log"
     log.unlink(missing_ok=True)
-    started = daemon.spawn(launch.argv, log=log, env=launch.env)
-    service = Service(name=launch.name, daemon=started, address=launch.address, log=str(log))
-    record = Record(
+
+    def written_down(started: daemon.Daemon) -> None:
+        service = Service(name=launch.name, daemon=started, address=launch.address, log=str(log))
+        folder.write(_with(record, service))
+
+    started = daemon.spawn(launch.argv, log=log, env=launch.env, record=written_down)
+    await probe.ready(launch.name, started, launch.ready, log=log)
+    return folder.read()
+
+
+def _with(record: Record, service: Service) -> Record:
+    return Record(
         trustee_port=record.trustee_port,
         registry_port=record.registry_port,
         services=(*record.services, service),
     )
-    folder.write(record)
-    await probe.ready(launch.name, started, launch.ready, log=log)
-    return record
 
 
 def _port(record: Record, name: str, before: int, wanted: int | None) -> int:
