@@ -1,8 +1,9 @@
 """Modules that libraries import and a guest never uses: a third of all importing, left out.
 
-Each name below is loaded by its own package at import, for features that no code of the guest
-touches (pure-Python protobuf, SSH keys, JSON schemas). A stand-in takes its place: it gives a class
-for any name that is asked of it, so that ``from x import y`` works, and nothing else works.
+Each name below is loaded by another module at import, for features that no code of the guest
+touches (pure-Python protobuf, SSH keys, JSON schemas, decimal numbers, sources for tracebacks). A
+stand-in takes its place: it gives a class for any name that is asked of it, so that ``from x import
+y`` works, and nothing else works.
 """
 
 import sys
@@ -10,6 +11,11 @@ from types import ModuleType
 from typing import Final
 
 UNUSED: Final = (
+    "ast",
+    "calendar",
+    "decimal",
+    "random",
+    "tokenize",
     "google.protobuf.internal.python_message",
     "cryptography.hazmat.primitives.serialization.ssh",
     "msgspec._json_schema",

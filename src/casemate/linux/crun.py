@@ -3,9 +3,10 @@
 import json
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from casemate.errors import HostError, quote
 from casemate.linux.process import Child, run_async
@@ -16,8 +17,7 @@ _LONGEST: Final = 120.0
 _LONGEST_LOG: Final = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Stdio:
+class Stdio(msgspec.Struct, frozen=True):
     """Descriptors that a process gets; none of them matters when it has a terminal."""
 
     stdin: int

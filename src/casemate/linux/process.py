@@ -12,10 +12,11 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Final
+
+import msgspec
 
 from casemate.errors import HostError
 
@@ -46,8 +47,7 @@ PACKAGES: Final = MappingProxyType(
 """Debian's package of each program whose name differs from it, or which we ask for by name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
+class Completed(msgspec.Struct, frozen=True):
     """A program that has ended. ``status`` is its exit code, negative for a signal's number."""
 
     argv: tuple[str, ...]

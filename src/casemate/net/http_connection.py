@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import dataclass
 from time import monotonic
 from typing import Final, TypeAlias
 
 import h11
+import msgspec
 
 from casemate.errors import InputError, PeerError
 
@@ -24,8 +24,7 @@ _LARGEST_HEAD: Final = 64 << 10
 _IDLE: Final = 15.0  # seconds; then a connection is not used again
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(msgspec.Struct, frozen=True):
     """A whole answer. Header names are lower case."""
 
     status: int

@@ -9,10 +9,10 @@ import ipaddress
 import logging
 import ssl
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import h11
+import msgspec
 
 from casemate.errors import HostError
 
@@ -23,8 +23,7 @@ _IDLE: Final = 60.0
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """A whole request. ``target`` is the request target as sent, query included."""
 
     method: str
@@ -46,8 +45,7 @@ class Request:
         return (mapped or address).is_loopback
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """A whole answer."""
 
     status: int

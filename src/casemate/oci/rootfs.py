@@ -1,7 +1,6 @@
 """A root file system made of an image's layers: whole and verified, or not at all."""
 
 import os
-import secrets
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
@@ -33,7 +32,7 @@ class RootfsWriter:
     ) -> None:
         self._source = source
         self._target = target
-        self._staging = target.with_name(f"{_HIDDEN}{secrets.token_hex(8)}")
+        self._staging = target.with_name(f"{_HIDDEN}{os.urandom(8).hex()}")
         self._devices = devices
         self._limits = limits
         self._report = report

@@ -3,8 +3,9 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from casemate.errors import CasemateError
 from casemate.guest.attestation.rcar import Passport
@@ -15,8 +16,7 @@ _LARGEST_SHARE: Final = 0.2
 Clock = Callable[[], float]
 
 
-@dataclass(frozen=True, slots=True)
-class _Outcome:
+class _Outcome(msgspec.Struct, frozen=True):
     """How the last attempt ended, for those who waited for it."""
 
     passport: Passport | None = None

@@ -6,7 +6,6 @@ with the Trustee's own reason.
 """
 
 import re
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -41,8 +40,7 @@ _KEYS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class TeeKey:
+class TeeKey(msgspec.Struct, frozen=True):
     """The ephemeral key of one handshake; the broker seals secrets to its public half."""
 
     private: PrivateKey
@@ -57,8 +55,7 @@ class TeeKey:
         return cls(private, msgspec.convert(jwk, TeePublicKey))
 
 
-@dataclass(frozen=True, slots=True)
-class Binding:
+class Binding(msgspec.Struct, frozen=True):
     """What evidence must be bound to, and how."""
 
     runtime_data: kbs.RuntimeData
@@ -74,8 +71,7 @@ class Binding:
         return kbs.report_data(self.runtime_data, additional_evidence, self.algorithm)
 
 
-@dataclass(frozen=True, slots=True)
-class Passport:
+class Passport(msgspec.Struct, frozen=True):
     """A token and the key it speaks for. ``lifetime`` is in seconds from when it was issued."""
 
     token: str

@@ -1,9 +1,10 @@
 """What decides about images: policy, registry rules, credentials, anchors; fetched once (§13.1)."""
 
 import asyncio
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from casemate.errors import InputError
 from casemate.guest.hub.documents import Documents
@@ -20,8 +21,7 @@ HOST_CREDENTIALS: Final = Path("/run/peerpod/auth.json")
 """Where a pod VM gets pull secrets of Kubernetes, when the owner's settings name none."""
 
 
-@dataclass(frozen=True, slots=True)
-class ImageRules:
+class ImageRules(msgspec.Struct, frozen=True):
     """The settings in the form a pull uses."""
 
     policy: Policy

@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from casemate.errors import CasemateError, InputError
 from casemate.guest.attestation.agent import AttestationAgent
@@ -33,8 +34,7 @@ DOCUMENT: Final = "cdh.toml"
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Hub:
+class Hub(msgspec.Struct, frozen=True):
     """The data hub of one guest."""
 
     settings: HubSettings

@@ -5,7 +5,7 @@ A changed block is an I/O error. An old block put back in its old place is not n
 written once per pod, and what is read back is what this pod wrote.
 """
 
-import secrets
+import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -92,7 +92,7 @@ def seal(device: Path, name: str, cipher: Cipher) -> Path:
     device_mapper.load(tags, [_integrity(device, sectors, cipher.tag)])
     device_mapper.suspend(tags)
     device_mapper.resume(tags)
-    key = Secret(secrets.token_bytes(cipher.key))
+    key = Secret(os.urandom(cipher.key))
     try:
         return device_mapper.create(name, [_crypt(lower, sectors, cipher, key)])
     finally:

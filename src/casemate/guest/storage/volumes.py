@@ -1,8 +1,8 @@
 """Secure mounts of block devices: LUKS2, opened or made with a key of the pod's owner (§12.1)."""
 
 import asyncio
+import os
 import re
-import secrets
 import shlex
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -93,7 +93,7 @@ class SecureMounts:
         if wanted.key:
             return await self._fetch_key(wanted.key)
         if wanted.source_type == "empty":
-            return Secret(secrets.token_bytes(_RANDOM_KEY))
+            return Secret(os.urandom(_RANDOM_KEY))
         raise InputError("SecureMount", got="no key", want="the key of an encrypted volume")
 
     async def _header(self, wanted: BlockDevice, device: Path) -> Path:
