@@ -38,8 +38,10 @@ ANY_PROGRAM = "package agent_policy\n" + "".join(
     for name in (
         *("CreateSandbox", "DestroySandbox", "CreateContainer", "StartContainer"),
         *("RemoveContainer", "SignalProcess", "WaitProcess", "ReadStream", "GetMetrics"),
+        "CloseStdin",
     )
 )
+ONE_EXEC = 'ExecProcessRequest { input.process.Args == ["/bin/busybox", "uname", "-s"] }\n'
 READ_AGAIN = """
 dd if=/dev/urandom of=/tmp/kept bs=1048576 count=4 conv=fsync 2>/dev/null || exit 3
 n=0
@@ -95,9 +97,9 @@ async def started(folder: StateFolder) -> tuple[Scene, Refusal | None]:
 
 
 async def run_second(scene: Scene) -> None:
-    """Run a pod of the same owner and image whose policy lets containers run any program."""
+    """Run a pod of the same owner and image whose policy allows any program, and one exec."""
     first = initdata.parse(scene.initdata.read_bytes())
-    second = initdata.build({**first.data, "policy.rego": ANY_PROGRAM})
+    second = initdata.build({**first.data, "policy.rego": ANY_PROGRAM + ONE_EXEC})
     await accept_both(scene, init_data_register(second.digest).hex())
     with scene.document("second.toml", second.raw.decode()) as file:
         words = ("pod", "run", scene.reference, "--state", scene.folder.root, "--name", SECOND)
@@ -155,6 +157,17 @@ def test_pod_has_a_kernel_of_its_own(stack: Stack) -> None:
     ours = Path("/proc/sys/kernel/random/boot_id").read_text()
     assert stack.says(SECOND, "cat", "/proc/sys/kernel/random/boot_id") != ours
     assert stack.says(SECOND, "uname", "-r").strip() != os.uname().release
+
+
+def test_exec_runs_where_the_policy_allows_it_and_only_what_it_allows(stack: Stack) -> None:
+    first, second = stack.pods
+    words = ("pod", "exec", "--state", stack.folder.root)
+    allowed = (BUSYBOX, "uname", "-s")
+    done = asyncio.run(casemate(*words, second, "--", *allowed))
+    assert (done["status"], done["stdout"]) == (0, "Linux\n")
+    for pod, command in ((second, (BUSYBOX, "sh")), (first, allowed)):
+        with pytest.raises(VerificationError, match="ExecProcessRequest"):
+            asyncio.run(casemate(*words, pod, "--", *command))
 
 
 def test_each_pod_has_an_attestation_key_of_its_own(stack: Stack) -> None:

@@ -15,7 +15,8 @@ from casemate.peerpods.clouds.qemu import arguments
 from casemate.peerpods.clouds.qemu.acceleration import Accelerator
 from casemate.peerpods.clouds.qemu.arguments import Machine
 from casemate.podvm import build, uki
-from casemate.podvm.image import PodVmImage, load
+from casemate.podvm.image import PodVmImage
+from casemate.podvm.recipe import Recipe, Variant
 from casemate.tee.vtpm.explanation import explain
 from casemate.tee.vtpm.launch import Launch, MachineFacts
 from casemate.tee.vtpm.portable_executable import PortableExecutable
@@ -35,10 +36,7 @@ def image() -> PodVmImage:
     require_swtpm()
     if shutil.which("qemu-system-x86_64") is None or not STUB.exists():
         pytest.skip("no QEMU or EFI stub: apt-get install qemu-system-x86 systemd-boot-efi")
-    kept = sorted(build.default_cache().glob("*/manifest.json"), key=lambda m: m.stat().st_mtime)
-    if not kept:
-        pytest.skip("no pod VM image to take a kernel from: casemate podvm build")
-    return load(kept[-1].parent)
+    return build.build(Recipe(variant=Variant.BARE))
 
 
 @pytest.fixture
