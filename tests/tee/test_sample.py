@@ -6,7 +6,7 @@ import pytest
 from casemate.crypto.digest import sha256
 from casemate.errors import HostError, VerificationError
 from casemate.tee.attesters import detect
-from casemate.tee.evidence import Anchors, Expectation, VerifiedEvidence
+from casemate.tee.evidence import Expectation, Inputs, VerifiedEvidence
 from casemate.tee.sample.attester import SampleAttester
 from casemate.tee.verifiers import verify
 
@@ -14,7 +14,8 @@ NOW = datetime(2025, 6, 1, tzinfo=UTC)
 
 
 def verdict(evidence: bytes, expected: Expectation) -> VerifiedEvidence:
-    return verify("sample", evidence, expected, anchors=Anchors(), now=NOW)
+    (found,) = verify("sample", evidence, expected, Inputs(now=NOW))
+    return found
 
 
 def test_evidence_has_upstreams_form() -> None:

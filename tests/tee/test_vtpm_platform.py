@@ -8,7 +8,8 @@ from casemate.crypto.digest import sha256
 from casemate.crypto.x509 import CertificateAuthority
 from casemate.errors import HostError, InputError, VerificationError
 from casemate.linux.swtpm import emulated_tpm
-from casemate.tee.evidence import Anchors, Expectation
+from casemate.tee.anchors import Anchors
+from casemate.tee.evidence import Expectation, Inputs
 from casemate.tee.verifiers import verify
 from casemate.tee.vtpm.attester import TpmAttester
 from casemate.tee.vtpm.platform import manufacture
@@ -40,7 +41,7 @@ def test_manufactured_tpm_attests_and_verifies(state: Path) -> None:
         attester.extend(14, sha256(b"event").value, b"event")
         evidence = attester.evidence(b"nonce")
     expected = Expectation(report_data=b"nonce", init_data=digest)
-    found = verify("tpm", evidence, expected, anchors=ANCHORS, now=NOW)
+    (found,) = verify("tpm", evidence, expected, Inputs(now=NOW, anchors=ANCHORS))
     assert found.claims["pcr14"] != "00" * 32
 
 
@@ -84,7 +85,7 @@ def test_key_of_another_machine_does_not_serve(state: Path, tmp_path: Path) -> N
         "ak_public": msgspec.to_builtins(other.ak_public),
     }
     with pytest.raises(VerificationError) as caught:
-        verify("tpm", msgspec.json.encode(swapped), expected, anchors=ANCHORS, now=NOW)
+        verify("tpm", msgspec.json.encode(swapped), expected, Inputs(now=NOW, anchors=ANCHORS))
     assert caught.value.refusal.step == "tpm.5 signature"
 
 
@@ -107,5 +108,5 @@ def test_tpm_nobody_certified_still_quotes_and_is_refused(tmp_path: Path) -> Non
         attester = TpmAttester(transport, event_log=EMPTY_LOG, ak_handle=made.handle)
         evidence = attester.evidence(b"nonce")
     with pytest.raises(VerificationError) as caught:
-        verify("tpm", evidence, Expectation(report_data=b"nonce"), anchors=ANCHORS, now=NOW)
+        verify("tpm", evidence, Expectation(report_data=b"nonce"), Inputs(now=NOW, anchors=ANCHORS))
     assert caught.value.refusal.step == "tpm.2 certificate"

@@ -7,7 +7,8 @@ import pytest
 
 from casemate.cli.main import run
 from casemate.crypto.x509 import CertificateAuthority
-from casemate.tee.evidence import Anchors, Expectation
+from casemate.tee.anchors import Anchors
+from casemate.tee.evidence import Expectation, Inputs
 from casemate.tee.verifiers import verify
 from casemate.tee.vtpm.fake import SoftwareTpm
 from casemate.tee.vtpm.provenance import evidence_field
@@ -19,7 +20,9 @@ EVIDENCE = SoftwareTpm(AUTHORITY).evidence(b"\x00\xff")
 def claims() -> list[str]:
     anchors = Anchors(ak_authorities=(AUTHORITY.certificate_pem,))
     expected = Expectation(report_data=b"\x00\xff", init_data=None)
-    return list(verify("tpm", EVIDENCE, expected, anchors=anchors, now=datetime.now(UTC)).claims)
+    inputs = Inputs(now=datetime.now(UTC), anchors=anchors)
+    (found,) = verify("tpm", EVIDENCE, expected, inputs)
+    return list(found.claims)
 
 
 def test_every_claim_names_a_member_that_the_evidence_has() -> None:

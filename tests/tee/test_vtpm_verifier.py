@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from casemate.crypto.digest import sha256
 from casemate.crypto.x509 import CertificateAuthority, Usage, split_pem
 from casemate.errors import VerificationError
-from casemate.tee.evidence import Anchors, Expectation, VerifiedEvidence
+from casemate.tee.anchors import Anchors
+from casemate.tee.evidence import Expectation, Inputs, VerifiedEvidence
 from casemate.tee.verifiers import verify
 from casemate.tee.vtpm.fake import SoftwareTpm
 from casemate.wire.eventlog import LoggedEvent
@@ -46,7 +47,8 @@ Machine = Callable[[], SoftwareTpm]
 def verdict(
     evidence: bytes, expected: Expectation = EXPECTED, anchors: Anchors = ANCHORS
 ) -> VerifiedEvidence:
-    return verify("tpm", evidence, expected, anchors=anchors, now=NOW)
+    (found,) = verify("tpm", evidence, expected, Inputs(now=NOW, anchors=anchors))
+    return found
 
 
 def refused_at(
@@ -106,8 +108,7 @@ def test_expired_certificate_is_refused(machine: Machine) -> None:
             "tpm",
             machine().evidence(NONCE),
             EXPECTED,
-            anchors=ANCHORS,
-            now=NOW + timedelta(days=400),
+            Inputs(now=NOW + timedelta(days=400), anchors=ANCHORS),
         )
     assert caught.value.refusal.step == "tpm.2 certificate"
 
@@ -250,7 +251,7 @@ def test_upstream_evidence_with_our_members_fails_only_on_freshness() -> None:
 
 def test_unknown_tee_is_refused() -> None:
     with pytest.raises(VerificationError):
-        verify("tdx9", b"{}", EXPECTED, anchors=ANCHORS, now=NOW)
+        verify("tdx9", b"{}", EXPECTED, Inputs(now=NOW, anchors=ANCHORS))
 
 
 @given(st.binary(max_size=512))

@@ -8,7 +8,6 @@ import click
 from casemate.cli import output
 
 if TYPE_CHECKING:
-    from casemate.crypto.digest import Digest
     from casemate.tee.vtpm.report import TpmEvidence
     from casemate.wire.eventlog import EventLog
 
@@ -50,57 +49,98 @@ def show(file: Path, *, as_json: bool) -> None:
 @command.command("verify")
 @_file
 @click.option("--tee", default="tpm", show_default=True, help="TEE type the evidence is of.")
+@click.option("--now", metavar="RFC3339", help="Time to verify at; the clock's unless given.")
+@click.option(
+    "--report-data",
+    metavar="HEX",
+    help="What it must be bound to; without it, freshness is not looked at.",
+)
+@click.option("--init-data", metavar="[SHA256:]HEX", help="Digest of the initdata it must bind.")
+@click.option(
+    "--collateral",
+    "collateral",
+    type=click.Path(exists=True, path_type=Path),
+    multiple=True,
+    help="File or folder of what vendors publish: certificates, lists, TCB levels.",
+)
+@click.option(
+    "--roots",
+    "roots",
+    type=click.Path(exists=True, path_type=Path),
+    multiple=True,
+    help="File or folder of roots to trust beside the vendors' pinned ones.",
+)
 @click.option(
     "--ca",
     "authorities",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     multiple=True,
-    help="Platform authority that certifies attestation keys, PEM; may be repeated.",
+    help="Platform authority that certifies vTPM attestation keys, PEM.",
+)
+@click.option("--allow-debug", is_flag=True, help="Accept a VM that its host can look into.")
+@click.option(
+    "--allow-migration", is_flag=True, help="Accept a VM that an agent of the host may move."
 )
 @click.option(
-    "--report-data", "nonce", required=True, metavar="HEX", help="What it must be bound to."
+    "--option", "texts", multiple=True, metavar="TEE.NAME=VALUE", help="An option of one TEE."
 )
-@click.option("--init-data", metavar="SHA256:HEX", help="Digest of the initdata it must bind.")
 @output.json_option
 def verify(
     file: Path,
     *,
     tee: str,
-    authorities: tuple[Path, ...],
-    nonce: str,
+    now: str | None,
+    report_data: str | None,
     init_data: str | None,
+    collateral: tuple[Path, ...],
+    roots: tuple[Path, ...],
+    authorities: tuple[Path, ...],
+    allow_debug: bool,
+    allow_migration: bool,
+    texts: tuple[str, ...],
     as_json: bool,
-) -> None:
-    """Verify evidence; exit 1 and the numbered step when it is refused.
+) -> int:
+    """Verify evidence in numbered steps; exit 1 and the step when it is refused.
 
     \b
     Example:
       casemate evidence verify evidence.json --ca platform-ca.pem --report-data 00ff
     """
-    from datetime import UTC, datetime
+    from casemate.cli import evidence_files, evidence_report
+    from casemate.errors import VerificationError
+    from casemate.tee import verifiers
+    from casemate.tee.anchors import Anchors
+    from casemate.tee.evidence import Expectation, Inputs
+    from casemate.tee.material import Material
+    from casemate.tee.options import Options, parse
 
-    from casemate.tee.evidence import Anchors, Expectation
-    from casemate.tee.verifiers import verify as verify_evidence
-    from casemate.tee.vtpm.provenance import evidence_field
-
-    found = verify_evidence(
-        tee,
-        _read(file),
-        Expectation(report_data=_hex(nonce), init_data=_digest(init_data)),
-        anchors=Anchors(ak_authorities=tuple(path.read_bytes() for path in authorities)),
-        now=datetime.now(UTC),
-    )
-    if as_json:
-        sources = {name: evidence_field(name) for name in found.claims}
-        output.print_json({"ok": True, "tee": found.tee, "claims": found.claims, "from": sources})
-        return
-    output.say(f"{found.tee} evidence is genuine, fresh and bound.")
-    rows = [
-        (name, str(value), evidence_field(name))
-        for name, value in found.claims.items()
-        if isinstance(value, str | bool)
-    ]
-    output.print_table(("claim", "value", "from"), rows)
+    trail = verifiers.trail_of(tee)
+    try:
+        found = verifiers.verify(
+            tee,
+            _read(file),
+            Expectation(
+                report_data=evidence_files.from_hex(report_data, "--report-data"),
+                init_data=evidence_files.digest(init_data),
+            ),
+            Inputs(
+                now=evidence_files.moment(now),
+                anchors=Anchors.of_folder(
+                    evidence_files.read_all(roots),
+                    ak_authorities=[path.read_bytes() for path in authorities],
+                ),
+                collateral=Material.of_files(evidence_files.read_all(collateral)),
+                options=Options(
+                    allow_debug=allow_debug, allow_migration=allow_migration, own=parse(texts)
+                ),
+            ),
+            trail,
+        )
+    except VerificationError as error:
+        evidence_report.refused(trail, error.refusal, as_json=as_json)
+        return 1
+    evidence_report.verified(trail, found, as_json=as_json)
+    return 0
 
 
 @command.command("eventlog")
@@ -253,21 +293,6 @@ def _describe_tpm(evidence: "TpmEvidence") -> dict[str, Any]:
         "firmware": f"{quote.firmware_version:#x}",
         "pcrs": {f"pcr{i:02}": value for i, value in enumerate(evidence.tpm_quote.pcrs)},
     }
-
-
-def _hex(text: str) -> bytes:
-    from casemate.errors import InputError
-
-    try:
-        return bytes.fromhex(text)
-    except ValueError as error:
-        raise InputError("--report-data", got=text, want="hex") from error
-
-
-def _digest(text: str | None) -> "Digest | None":
-    from casemate.crypto.digest import Digest
-
-    return Digest.parse(text) if text else None
 
 
 def _digest_of(entry: dict[str, Any]) -> str:

@@ -4,12 +4,17 @@ Bytes on the wire are JSON, one object per TEE (docs/measurements.md). Only a ve
 ``VerifiedEvidence``; nothing else in the tree may build one from foreign bytes.
 """
 
+from datetime import datetime
 from typing import Any, Final, TypeVar
 
 import msgspec
 
 from casemate.crypto.digest import Digest
-from casemate.errors import InputError, Refusal, VerificationError
+from casemate.crypto.vendor_chain import ChainMemory
+from casemate.errors import InputError, PeerError, Refusal, VerificationError
+from casemate.tee.anchors import Anchors
+from casemate.tee.material import Material
+from casemate.tee.options import Options
 
 LARGEST_EVIDENCE: Final = 4 * 1024 * 1024
 """Bytes of evidence that are looked at; a real quote with its event log has about 40 KB."""
@@ -21,17 +26,24 @@ CPU: Final = "cpu"
 class Expectation(msgspec.Struct, frozen=True, kw_only=True):
     """What the evidence must be bound to."""
 
-    report_data: bytes
-    """The RCAR handshake's digest; each TEE pads or cuts it to its field's width."""
+    report_data: bytes | None
+    """The RCAR handshake's digest; each TEE pads it to its field's width. None leaves freshness
+    open, which is for looking at kept evidence: a Trustee always gives it."""
     init_data: Digest | None = None
     """Digest of the pod's initdata; None when the guest presented none."""
 
 
-class Anchors(msgspec.Struct, frozen=True, kw_only=True):
-    """Authorities an operator configured. None at all means that nothing passes."""
+class Inputs(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a verifier may look at beside evidence and expectation: no clock, net or file."""
 
-    ak_authorities: tuple[bytes, ...] = ()
-    """PEM bundles of platform authorities that certify vTPM attestation keys."""
+    now: datetime
+    """The time of verification, with its zone."""
+    anchors: Anchors = Anchors()
+    collateral: Material = Material()
+    """What vendors publish, gathered before; each piece is signed by them and proves itself."""
+    options: Options = Options()
+    memory: ChainMemory | None = None
+    """Chains that held before; None forgets each."""
 
 
 class VerifiedEvidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +56,8 @@ class VerifiedEvidence(msgspec.Struct, frozen=True, kw_only=True):
     report_data: bytes
     init_data: bytes | None
     """What the TEE binds as initdata (PCR 8 for a TPM); None when it can bind none."""
+    chain: tuple[str, ...] = ()
+    """Who vouched, the root last: names and fingerprints of the chain, for auditors."""
 
 
 T = TypeVar("T")
@@ -53,26 +67,21 @@ def parse_json(raw: bytes, kind: type[T], tee: str) -> T:
     """Read evidence into its frozen type.
 
     Raises:
-        VerificationError: too large, not JSON, or not this TEE's shape.
+        PeerError: too large, not JSON, nested too deeply, or not this TEE's shape.
     """
     if len(raw) > LARGEST_EVIDENCE:
-        raise refusal(
-            f"{tee}.1 shape",
-            claim="evidence",
-            got=f"{len(raw)} bytes",
-            expected=f"at most {LARGEST_EVIDENCE} bytes",
-            rule="casemate limit",
+        raise PeerError(
+            "evidence", got=f"{len(raw)} bytes", want=f"at most {LARGEST_EVIDENCE} bytes"
         )
     try:
         return msgspec.json.decode(raw, type=kind)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, InputError) as error:
-        raise refusal(
-            f"{tee}.1 shape",
-            claim="evidence",
-            got=str(error),
-            expected=f"evidence of TEE {tee}",
-            rule="evidence JSON",
-        ) from error
+        raise PeerError("evidence", got=error, want=f"evidence of TEE {tee}") from error
+
+
+def fitted(data: bytes, width: int) -> bytes:
+    """Fit a digest to a field as upstream does (tee §1.2): zeros on the right, or cut."""
+    return data[:width].ljust(width, b"\0")
 
 
 def refusal(

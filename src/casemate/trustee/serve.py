@@ -3,15 +3,18 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from casemate import metrics, settings
 from casemate.crypto.keys import PrivateKey, PublicKey
+from casemate.crypto.vendor_chain import ChainMemory
 from casemate.crypto.x509 import split_pem
 from casemate.errors import InputError
-from casemate.tee.evidence import Anchors
+from casemate.tee.anchors import Anchors
+from casemate.tee.evidence import Inputs
 from casemate.tee.verifiers import VERIFIERS
 from casemate.trustee.attestation.evaluation import AskedValues, OwnValues
 from casemate.trustee.attestation.policy import AttestationPolicies
@@ -157,7 +160,11 @@ class _Parts:
     def _attestation(self, policies: AttestationPolicies) -> AttestationService:
         return AttestationService(
             tees=tees_of(self.values),
-            anchors=Anchors(ak_authorities=tuple(self._bundles("ak_authorities"))),
+            inputs=Inputs(
+                now=datetime.fromtimestamp(self.clock(), UTC),
+                anchors=Anchors(ak_authorities=tuple(self._bundles("ak_authorities"))),
+                memory=ChainMemory(),
+            ),
             policies=policies,
             signer=self._signer(),
             clock=self.clock,

@@ -12,7 +12,8 @@ from casemate.guest.attestation.agent import AttestationAgent
 from casemate.guest.attestation.measurements import Measurements, Outcome
 from casemate.guest.attestation.settings import parse
 from casemate.guest.reporting import Stations
-from casemate.tee.evidence import Anchors, Expectation, VerifiedEvidence
+from casemate.tee.anchors import Anchors
+from casemate.tee.evidence import Expectation, Inputs, VerifiedEvidence
 from casemate.tee.verifiers import verify
 from casemate.tee.vtpm.attester import TpmAttester
 from casemate.wire import aael, initdata, kbs
@@ -40,13 +41,13 @@ def verified(attestation: kbs.Attestation) -> VerifiedEvidence:
         report_data=kbs.report_data(attestation.runtime_data, "").value,
         init_data=sha256(attestation.init_data.body.encode()),
     )
-    return verify(
+    (found,) = verify(
         "tpm",
         bytes(attestation.tee_evidence.primary_evidence),
         expected,
-        anchors=Anchors(ak_authorities=(PLATFORM.certificate_pem,)),
-        now=datetime.now(UTC),
+        Inputs(now=datetime.now(UTC), anchors=Anchors(ak_authorities=(PLATFORM.certificate_pem,))),
     )
+    return found
 
 
 def document(url: str) -> initdata.Initdata:

@@ -5,7 +5,8 @@ from datetime import datetime
 from casemate.stack.demo.report import Measurements
 from casemate.stack.scene import Scene
 from casemate.tee import verifiers
-from casemate.tee.evidence import Anchors, Expectation
+from casemate.tee.anchors import Anchors
+from casemate.tee.evidence import Expectation, Inputs
 from casemate.tee.vtpm.report import INIT_DATA_PCR, TEE, init_data_register
 from casemate.wire import initdata
 
@@ -18,12 +19,12 @@ def measurements(scene: Scene, *, now: datetime) -> Measurements:
     """
     recorded = scene.recording()
     digest = initdata.parse(scene.initdata.read_bytes()).digest
-    verified = verifiers.verify(
+    platform = (scene.folder.platform / "ca.pem").read_bytes()
+    (verified,) = verifiers.verify(
         TEE,
         recorded.evidence,
         Expectation(report_data=recorded.binding.report_data().value, init_data=digest),
-        anchors=Anchors(ak_authorities=((scene.folder.platform / "ca.pem").read_bytes(),)),
-        now=now,
+        Inputs(now=now, anchors=Anchors(ak_authorities=(platform,))),
     )
     foretold = {
         **{_name(number): value for number, value in scene.image.measurements.items()},

@@ -1,9 +1,4 @@
-"""Verifier of bare TPM evidence, in numbered steps. Pure: evidence, anchors, expectation, time.
-
-    1 shape          5 signature          9 pcr digest
-    2 certificate    6 selection         10 event log
-    3 key            7 pcr values        11 initdata
-    4 quote          8 nonce
+"""Verifier of bare TPM evidence, in the numbered steps of CHECKS. Pure.
 
 Upstream verifies 1, 4, 5, 8, 9 and half of 11; without 6 a quote over other registers can be shown
 as PCR 8, without 2 any TPM anybody made will do, without 10 nobody knows what was measured.
@@ -20,15 +15,10 @@ import msgspec
 from casemate.crypto.digest import Digest
 from casemate.crypto.keys import PublicKey
 from casemate.crypto.x509 import CertificateFacts, Usage, split_pem, verify_chain
-from casemate.errors import CasemateError, InputError, PeerError, VerificationError
-from casemate.tee.evidence import (
-    CPU,
-    Anchors,
-    Expectation,
-    VerifiedEvidence,
-    parse_json,
-    refusal,
-)
+from casemate.errors import CasemateError, PeerError
+from casemate.tee.anchors import Anchors
+from casemate.tee.evidence import CPU, Expectation, Inputs, VerifiedEvidence, parse_json
+from casemate.tee.trail import Check, Step, Topic, Trail, table
 from casemate.tee.vtpm.boot_aggregate import IMA_PCR, boot_aggregate_register
 from casemate.tee.vtpm.report import (
     INIT_DATA_PCR,
@@ -45,210 +35,232 @@ from casemate.wire.tpm import ALG_SHA256, ALL_PCRS, PCR_COUNT, Quote, Signature
 PCR_SIZE: Final = 32
 _DRTM_PCRS: Final = range(17, 23)
 _MOST_LOG: Final = 256 * 1024  # bytes that are read; a boot of ours logs 3 KB
-_RULE: Final = "tee §8"
+
+_T = Topic
+CHECKS: Final = table(
+    Check(1, "shape", _T.SHAPE, "members, base64 and hex", "tee §8"),
+    Check(
+        2,
+        "certificate",
+        _T.CHAIN,
+        "the key's certificate chains to a configured authority, for attestation keys",
+        "casemate: a TPM anybody made proves nothing",
+        ours=True,
+    ),
+    Check(
+        3,
+        "key",
+        _T.IDENTITY,
+        "the certificate is of the key that signs",
+        "casemate: the certificate is of the key that signs",
+        ours=True,
+    ),
+    Check(4, "quote", _T.SHAPE, "magic, type, nothing left over", "tee §6"),
+    Check(5, "signature", _T.SIGNATURE, "RSASSA with SHA-256 over the quote", "tee §8"),
+    Check(
+        6, "selection", _T.MEASUREMENTS, "SHA-256, PCR 0 to 23, exactly once", "tee §6", ours=True
+    ),
+    Check(7, "pcr values", _T.SHAPE, "24 values of 32 bytes", "tee §6", ours=True),
+    Check(
+        8,
+        "nonce",
+        _T.FRESHNESS,
+        "the quote's nonce is the report data, cut or padded to 32 bytes",
+        "tee §8: fresh, and bound to this session's key",
+    ),
+    Check(9, "pcr digest", _T.MEASUREMENTS, "the values hash to what was signed", "tee §6"),
+    Check(
+        10,
+        "event log",
+        _T.MEASUREMENTS,
+        "the log is there, and its replay gives every register",
+        "tee §5: the log must explain every register",
+        ours=True,
+    ),
+    Check(
+        11,
+        "initdata",
+        _T.INIT_DATA,
+        "PCR 8 = SHA256(zeros, digest); zeros without initdata",
+        "tee §1.2: PCR 8 = SHA256(zeros, digest)",
+    ),
+)
 
 
-def verify(raw: bytes, expected: Expectation, anchors: Anchors, now: datetime) -> VerifiedEvidence:
-    """Verify TPM evidence (JSON) in the steps above.
+def verify(
+    raw: bytes, expected: Expectation, inputs: Inputs, trail: Trail
+) -> tuple[VerifiedEvidence, ...]:
+    """Verify TPM evidence (JSON) in the steps of CHECKS.
 
     Raises:
         VerificationError: with the number of the step, ``tpm.6 selection`` for instance.
         InputError: a configured anchor is unreadable, or the initdata digest is not SHA-256.
     """
-    evidence = parse_json(raw, TpmEvidence, TEE)
-    facts = _verify_certificate(evidence, anchors, now)
-    _verify_key(evidence, facts)
-    quote = _parse_quote(evidence.tpm_quote)
-    _verify_signature(evidence)
-    _verify_selection(quote)
-    pcrs = _parse_pcrs(evidence.tpm_quote)
-    _verify_nonce(quote, expected.report_data)
-    _verify_pcr_digest(quote, pcrs)
-    log = _verify_event_log(evidence.event_log, pcrs)
-    _verify_init_data(pcrs, expected.init_data)
-    return VerifiedEvidence(
-        tee=TEE,
-        tee_class=CPU,
-        claims=_claims(evidence, quote, pcrs, log),
-        report_data=quote.extra_data,
-        init_data=pcrs[INIT_DATA_PCR],
+    with trail.step(1):
+        evidence = parse_json(raw, TpmEvidence, TEE)
+    with trail.step(2) as step:
+        facts = _verify_certificate(step, evidence, inputs.anchors, inputs.now)
+    with trail.step(3) as step:
+        _verify_key(step, evidence, facts)
+    with trail.step(4):
+        quote = Quote.parse(evidence.tpm_quote.message)
+    with trail.step(5) as step:
+        _verify_signature(step, evidence)
+    with trail.step(6) as step:
+        _verify_selection(step, quote)
+    with trail.step(7) as step:
+        pcrs = _parse_pcrs(step, evidence.tpm_quote)
+    _verify_nonce(trail, quote, expected.report_data)
+    with trail.step(9) as step:
+        step.require_equal(
+            "pcrDigest",
+            hashlib.sha256(b"".join(pcrs)).digest(),
+            quote.pcr_digest,
+            remedy="the values shown are not those the TPM signed",
+        )
+    with trail.step(10) as step:
+        log = _verify_event_log(step, evidence.event_log, pcrs)
+    with trail.step(11) as step:
+        _verify_init_data(step, pcrs, expected.init_data)
+    return (
+        VerifiedEvidence(
+            tee=TEE,
+            tee_class=CPU,
+            claims=_claims(evidence, quote, pcrs, log),
+            report_data=quote.extra_data,
+            init_data=pcrs[INIT_DATA_PCR],
+            chain=(facts.common_name, facts.issuer, facts.anchor_sha256.hex()),
+        ),
     )
 
 
-def _verify_certificate(evidence: TpmEvidence, anchors: Anchors, now: datetime) -> CertificateFacts:
-    step = "tpm.2 certificate"
+def _verify_certificate(
+    step: Step, evidence: TpmEvidence, anchors: Anchors, now: datetime
+) -> CertificateFacts:
     if not evidence.ak_certificate:
-        raise refusal(
-            step,
+        raise step.refusal(
             claim="ak_certificate",
             got="none",
             expected="a certificate of the platform's authority",
-            rule="casemate: a TPM anybody made proves nothing",
             remedy="run the pod through a platform whose authority the Trustee knows",
         )
     trusted = [der for bundle in anchors.ak_authorities for der in split_pem(bundle)]
-    try:
-        return verify_chain(
-            evidence.ak_certificate, [], trusted, at=now, usage=Usage.ATTESTATION_KEY
-        )
-    except VerificationError as error:
-        raise VerificationError(msgspec.structs.replace(error.refusal, step=step)) from error
+    facts = verify_chain(evidence.ak_certificate, [], trusted, at=now, usage=Usage.ATTESTATION_KEY)
+    step.detail = f"{facts.common_name}, issued by {facts.issuer}"
+    return facts
 
 
-def _verify_key(evidence: TpmEvidence, facts: CertificateFacts) -> None:
+def _verify_key(step: Step, evidence: TpmEvidence, facts: CertificateFacts) -> None:
     if not hmac.compare_digest(evidence.ak_public, facts.public_key_der):
-        raise refusal(
-            "tpm.3 key",
+        raise step.refusal(
             claim="ak_public",
             got=f"key {hashlib.sha256(evidence.ak_public).hexdigest()}",
             expected=f"the certified key {hashlib.sha256(facts.public_key_der).hexdigest()}",
-            rule="casemate: the certificate is of the key that signs",
             remedy="present each machine's evidence with its own key",
         )
 
 
-def _parse_quote(quote: TpmQuote) -> Quote:
-    try:
-        return Quote.parse(quote.message)
-    except PeerError as error:
-        raise _broken("tpm.4 quote", "tpm_quote.message", error) from error
-
-
-def _verify_signature(evidence: TpmEvidence) -> None:
-    step, claim = "tpm.5 signature", "tpm_quote.signature"
-    try:
-        signature = Signature.parse(evidence.tpm_quote.signature)
-        key = PublicKey.from_der(evidence.ak_public)
-    except (PeerError, InputError) as error:
-        raise _broken(step, claim, error) from error
+def _verify_signature(step: Step, evidence: TpmEvidence) -> None:
+    claim = "tpm_quote.signature"
+    signature = Signature.parse(evidence.tpm_quote.signature)
     if signature.hash_algorithm != ALG_SHA256:
-        raise refusal(
-            step,
+        raise step.refusal(
             claim=claim,
             got=f"hash algorithm {signature.hash_algorithm:#06x}",
             expected="RSASSA with SHA-256",
-            rule=_RULE,
         )
     try:
+        key = PublicKey.from_der(evidence.ak_public)
         key.verify(signature.signature, evidence.tpm_quote.message, "RS256")
     except CasemateError as error:
-        raise refusal(
-            step,
+        raise step.refusal(
             claim=claim,
             got="a signature that does not verify",
             expected="one by ak_public over the quote",
-            rule=_RULE,
             remedy="the evidence was changed after it was signed, or another key signed it",
         ) from error
 
 
-def _verify_selection(quote: Quote) -> None:
+def _verify_selection(step: Step, quote: Quote) -> None:
     if quote.selections != (ALL_PCRS,):
         shown = "; ".join(
             f"bank {s.algorithm:#06x} PCR {list(s.indices)}" for s in quote.selections
         )
-        raise refusal(
-            "tpm.6 selection",
+        raise step.refusal(
             claim="pcrSelect",
             got=shown or "nothing",
             expected="bank 0x000b (SHA-256), PCR 0 to 23, once",
-            rule="tee §6",
             remedy="quote all 24 registers",
         )
 
 
-def _parse_pcrs(quote: TpmQuote) -> tuple[bytes, ...]:
+def _parse_pcrs(step: Step, quote: TpmQuote) -> tuple[bytes, ...]:
     sizes = {len(value) for value in quote.pcrs}
     if len(quote.pcrs) != PCR_COUNT or sizes != {PCR_SIZE * 2}:
-        raise refusal(
-            "tpm.7 pcr values",
+        raise step.refusal(
             claim="pcrs",
             got=f"{len(quote.pcrs)} values of {sorted(sizes)} hex digits",
             expected=f"{PCR_COUNT} values of {PCR_SIZE * 2} hex digits",
-            rule="tee §6",
         )
     try:
         return tuple(bytes.fromhex(value) for value in quote.pcrs)
     except ValueError as error:
-        raise refusal(
-            "tpm.7 pcr values", claim="pcrs", got="not hex", expected="hex", rule="tee §8"
-        ) from error
+        raise step.refusal(claim="pcrs", got="not hex", expected="hex") from error
 
 
-def _verify_nonce(quote: Quote, report_data: bytes) -> None:
-    wanted = resize(report_data)
-    if not hmac.compare_digest(quote.extra_data, wanted):
-        raise refusal(
-            "tpm.8 nonce",
-            claim="extraData",
-            got=quote.extra_data.hex(),
-            expected=wanted.hex(),
-            rule="tee §8: fresh, and bound to this session's key",
+def _verify_nonce(trail: Trail, quote: Quote, report_data: bytes | None) -> None:
+    if report_data is None:
+        trail.skip(8, "no report data was expected")
+        return
+    with trail.step(8) as step:
+        step.require_equal(
+            "extraData",
+            quote.extra_data,
+            resize(report_data),
             remedy="evidence serves only the session whose nonce and key it was made for",
         )
 
 
-def _verify_pcr_digest(quote: Quote, pcrs: Sequence[bytes]) -> None:
-    found = hashlib.sha256(b"".join(pcrs)).digest()
-    if not hmac.compare_digest(found, quote.pcr_digest):
-        raise refusal(
-            "tpm.9 pcr digest",
-            claim="pcrDigest",
-            got=f"values that hash to {found.hex()}",
-            expected=quote.pcr_digest.hex(),
-            rule="tee §6",
-            remedy="the values shown are not those the TPM signed",
-        )
-
-
-def _verify_event_log(raw: bytes, pcrs: Sequence[bytes]) -> EventLog:
-    step = "tpm.10 event log"
+def _verify_event_log(step: Step, raw: bytes, pcrs: Sequence[bytes]) -> EventLog:
     try:
         log = EventLog.parse(raw[:_MOST_LOG])
         replayed = replay(log.events, ALG_SHA256)
     except PeerError as error:
-        raise _broken(step, "event_log", error) from error
+        raise step.refusal(claim="event_log", got=error.got, expected=error.want) from error
     for index, value in enumerate(pcrs):
         if index == INIT_DATA_PCR and index not in replayed:
             continue  # step 11
         _verify_register(step, index, value, replayed)
     stray = sorted(set(replayed) - set(range(PCR_COUNT)))
     if stray:
-        raise refusal(
-            step,
-            claim="event_log",
-            got=f"entries for registers {stray}",
-            expected="PCR 0 to 23",
-            rule="tee §5",
+        raise step.refusal(
+            claim="event_log", got=f"entries for registers {stray}", expected="PCR 0 to 23"
         )
+    step.detail = f"{len(log.events)} entries explain every register"
     return log
 
 
-def _verify_register(step: str, index: int, value: bytes, replayed: dict[int, bytes]) -> None:
+def _verify_register(step: Step, index: int, value: bytes, replayed: dict[int, bytes]) -> None:
     reset = (b"\xff" if index in _DRTM_PCRS else b"\0") * PCR_SIZE
     wanted = replayed.get(index, reset)
     if index == IMA_PCR and index not in replayed and value != reset:
         wanted = boot_aggregate_register(replayed)
     if not hmac.compare_digest(value, wanted):
-        raise refusal(
-            step,
+        raise step.refusal(
             claim=f"pcr{index:02}",
             got=value.hex(),
             expected=f"{wanted.hex()}, by replay",
-            rule="tee §5: the log must explain every register",
             remedy="something was measured that the log does not show, or the log was changed",
         )
 
 
-def _verify_init_data(pcrs: Sequence[bytes], digest: Digest | None) -> None:
+def _verify_init_data(step: Step, pcrs: Sequence[bytes], digest: Digest | None) -> None:
     wanted = init_data_register(digest)
     if not hmac.compare_digest(pcrs[INIT_DATA_PCR], wanted):
-        raise refusal(
-            "tpm.11 initdata",
+        raise step.refusal(
             claim="pcr08",
             got=pcrs[INIT_DATA_PCR].hex(),
             expected=f"{wanted.hex()} for initdata {digest or 'none'}",
-            rule="tee §1.2: PCR 8 = SHA256(zeros, digest)",
             remedy="the initdata presented is not what the pod was started with",
         )
 
@@ -264,7 +276,3 @@ def _claims(
         "init_data": pcrs[INIT_DATA_PCR].hex(),
         "report_data": quote.extra_data.hex(),
     }
-
-
-def _broken(step: str, claim: str, error: CasemateError) -> VerificationError:
-    return refusal(step, claim=claim, got=error.got, expected=error.want, rule=error.spec or _RULE)

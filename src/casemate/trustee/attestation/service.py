@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import msgspec
+
 from casemate.errors import InputError, Refusal, VerificationError
-from casemate.tee.evidence import Anchors, Expectation, VerifiedEvidence
-from casemate.tee.verifiers import VERIFIERS, verify
+from casemate.tee.evidence import Expectation, Inputs, VerifiedEvidence
+from casemate.tee.verifiers import OLD_NAMES, VERIFIERS, verify
 from casemate.trustee.attestation.appraised import Appraised, of_attestation
 from casemate.trustee.attestation.policy import AttestationPolicies
 from casemate.trustee.attestation.signer import TokenSigner
@@ -24,13 +26,13 @@ class AttestationService:
         self,
         *,
         tees: Iterable[str],
-        anchors: Anchors,
+        inputs: Inputs,
         policies: AttestationPolicies,
         signer: TokenSigner,
         clock: Callable[[], float],
     ) -> None:
         self.tees = frozenset(tees) & VERIFIERS.keys()
-        self._anchors = anchors
+        self._inputs = inputs
         self._policies = policies
         self._signer = signer
         self._clock = clock
@@ -41,7 +43,7 @@ class AttestationService:
         Raises:
             VerificationError: it is unknown, or this profile turns it off.
         """
-        if tee not in self.tees:
+        if OLD_NAMES.get(tee, tee) not in self.tees:
             raise VerificationError(
                 Refusal(
                     step="attest",
@@ -74,17 +76,20 @@ class AttestationService:
             raise InputError("verification_requests", got="none", want="at least one")
         submods: dict[str, dict[str, Any]] = {}
         count: Counter[str] = Counter()
-        for one, evidence in [(one, self._verify(one)) for one in appraised]:
+        verified = [(one, evidence) for one in appraised for evidence in self._verify(one)]
+        for one, evidence in verified:
             name = f"{evidence.tee_class}{count[evidence.tee_class]}"
             count[evidence.tee_class] += 1
             submods[name] = self._appraise(one, evidence, policy_id)
         return self._signer.sign(submods)
 
-    def _verify(self, one: Appraised) -> VerifiedEvidence:
+    def _verify(self, one: Appraised) -> tuple[VerifiedEvidence, ...]:
         self.require_tee(one.tee)
         expected = Expectation(report_data=one.report_data, init_data=one.init_data)
         now = datetime.fromtimestamp(self._clock(), UTC)
-        return verify(one.tee, one.evidence, expected, anchors=self._anchors, now=now)
+        return verify(
+            one.tee, one.evidence, expected, msgspec.structs.replace(self._inputs, now=now)
+        )
 
     def _appraise(
         self, one: Appraised, evidence: VerifiedEvidence, policy_id: str

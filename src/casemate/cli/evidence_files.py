@@ -1,0 +1,77 @@
+"""What ``casemate evidence`` reads from the command line: folders of files, hex, digests, times."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from casemate.crypto.digest import Algorithm, Digest
+from casemate.errors import InputError
+from casemate.tee.material import LARGEST_FILE, MOST_FILES
+
+
+def read_all(places: Iterable[Path]) -> dict[str, bytes]:
+    """Read files, and folders with all below them: name within its folder → content.
+
+    Raises:
+        InputError: too many, too large, or unreadable.
+    """
+    found: dict[str, bytes] = {}
+    for place in places:
+        inside = sorted(place.rglob("*")) if place.is_dir() else [place]
+        for file in inside:
+            if not file.is_file():
+                continue
+            name = str(file.relative_to(place)) if place.is_dir() else file.name
+            if len(found) == MOST_FILES:
+                raise InputError(str(place), got="more files", want=f"at most {MOST_FILES}")
+            found[name if name not in found else str(file)] = _read(file)
+    return found
+
+
+def _read(file: Path) -> bytes:
+    try:
+        with file.open("rb") as stream:
+            body = stream.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise InputError(str(file), got=error.strerror, want="a readable file") from error
+    if len(body) > LARGEST_FILE:
+        raise InputError(str(file), got="a larger file", want=f"at most {LARGEST_FILE} bytes")
+    return body
+
+
+def from_hex(text: str | None, option: str) -> bytes | None:
+    """Read an option in hex; InputError when it is not."""
+    if text is None:
+        return None
+    try:
+        return bytes.fromhex(text)
+    except ValueError as error:
+        raise InputError(option, got=text, want="hex") from error
+
+
+def digest(text: str | None) -> Digest | None:
+    """Read a digest, ``sha384:hex`` or hex alone, whose length then names the algorithm.
+
+    Raises:
+        InputError: neither form.
+    """
+    if text is None:
+        return None
+    if ":" in text:
+        return Digest.parse(text)
+    value = from_hex(text, "--init-data") or b""
+    sizes = {algorithm.size: algorithm for algorithm in Algorithm}
+    if len(value) not in sizes:
+        raise InputError("--init-data", got=f"{len(value)} bytes", want="32, 48 or 64 bytes in hex")
+    return Digest(sizes[len(value)], value)
+
+
+def moment(text: str | None) -> datetime:
+    """Read a time with its zone; the clock's without one. InputError when it is no time."""
+    if text is None:
+        return datetime.now(UTC)
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InputError("--now", got=text, want="a time such as 2025-07-01T00:00:00Z") from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -1,0 +1,38 @@
+"""PEM (RFC 7468): the pieces of a text, whatever stands around them."""
+
+import binascii
+import re
+from typing import Final
+
+_BLOCK: Final = re.compile(
+    rb"-----BEGIN ([A-Z0-9 ]{1,64})-----\s*([A-Za-z0-9+/=\s]*)-----END \1-----"
+)
+_MOST: Final = 4096
+
+
+def blocks(text: bytes, label: str = "") -> list[bytes]:
+    """Give the content (DER) of each piece, in order; only those with ``label`` when given.
+
+    Pieces whose base64 is broken are left out: whoever needs them will find them missing.
+    """
+    found = []
+    for match in _BLOCK.finditer(text):
+        if label and match[1].decode("ascii") != label:
+            continue
+        try:
+            found.append(binascii.a2b_base64(b"".join(match[2].split()), strict_mode=True))
+        except binascii.Error:
+            continue
+        if len(found) == _MOST:
+            break
+    return found
+
+
+def encode(der: bytes, label: str) -> bytes:
+    """Write one piece, 64 characters a line."""
+    text = binascii.b2a_base64(der, newline=False)
+    lines = [text[at : at + 64] for at in range(0, len(text), 64)]
+    name = label.encode("ascii")
+    return b"".join(
+        [b"-----BEGIN ", name, b"-----\n", b"\n".join(lines), b"\n-----END ", name, b"-----\n"]
+    )

@@ -1,0 +1,105 @@
+"""Certificate revocation lists of vendors (RFC 5280 section 5), read into a frozen type."""
+
+import hashlib
+from datetime import datetime
+from functools import cached_property
+from typing import Final, Self
+
+from casemate.crypto.certificate import Certificate, SignatureAlgorithm, name_parts
+from casemate.crypto.der import Element, Tag
+from casemate.errors import PeerError
+
+LARGEST: Final = 1 << 20
+"""Bytes of DER that are looked at."""
+
+_SPEC: Final = "RFC 5280 section 5"
+_COMMON_NAME: Final = "2.5.4.3"
+_NUMBER: Final = "2.5.29.20"
+_TIMES: Final = frozenset({Tag.UTC_TIME, Tag.GENERALIZED_TIME})
+
+
+class RevocationList:
+    """A list's facts: who issued it, for which time, and which serial numbers it revokes."""
+
+    def __init__(self, der: bytes) -> None:
+        where = "revocation list"
+        if len(der) > LARGEST:
+            raise PeerError(where, got=f"{len(der)} bytes", want=f"at most {LARGEST}")
+        self.der = der
+        parts = Element.parse(der, where).expect(Tag.SEQUENCE, where).children(where)
+        if len(parts) != 3:
+            raise PeerError(where, got=f"{len(parts)} parts", want="three", spec=_SPEC)
+        self.signed = parts[0].whole
+        self.algorithm = SignatureAlgorithm(parts[1], where)
+        self.signature = parts[2].bits(where)
+        self._read_body(parts[0].expect(Tag.SEQUENCE, where).children(where), parts[1].whole)
+
+    def _read_body(self, parts: list[Element], outer_algorithm: bytes) -> None:
+        where = "revocation list"
+        if parts and parts[0].tag == Tag.INTEGER:
+            parts = parts[1:]
+        if len(parts) < 3:
+            raise PeerError(where, got=f"{len(parts)} fields", want="three or more", spec=_SPEC)
+        if parts[0].whole != outer_algorithm:
+            raise PeerError(where, got="two signature algorithms", want="one", spec=_SPEC)
+        self.issuer = parts[1].expect(Tag.SEQUENCE, where).whole
+        self.this_update: datetime = parts[2].time("this update")
+        rest = parts[3:]
+        self.next_update: datetime | None = None
+        if rest and rest[0].tag in _TIMES:
+            self.next_update = rest[0].time("next update")
+            rest = rest[1:]
+        self.revoked: frozenset[int] = frozenset()
+        if rest and rest[0].tag == Tag.SEQUENCE:
+            entries = (entry.children(where) for entry in rest[0].children(where))
+            self.revoked = frozenset(entry[0].integer(where) for entry in entries if entry)
+            rest = rest[1:]
+        self.number = _number(rest)
+
+    @classmethod
+    def parse(cls, der: bytes) -> Self:
+        """Read DER of at most 1 MiB.
+
+        Raises:
+            PeerError: it is no revocation list.
+        """
+        return cls(der)
+
+    @cached_property
+    def fingerprint(self) -> bytes:
+        """SHA-256 of the DER, 32 bytes."""
+        return hashlib.sha256(self.der).digest()
+
+    @cached_property
+    def issuer_common_name(self) -> str:
+        """The issuer's common name; empty without one."""
+        return name_parts(self.issuer).get(_COMMON_NAME, "")
+
+    def signed_by(self, issuer: Certificate) -> bool:
+        """Say whether the issuer's key, allowed to sign lists, made this signature."""
+        try:
+            key = issuer.key
+        except PeerError:
+            return False
+        return issuer.may(6) and self.algorithm.verify(key, self.signature, self.signed)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RevocationList) and self.der == other.der
+
+    def __hash__(self) -> int:
+        return hash(self.der)
+
+    def __repr__(self) -> str:
+        return f"RevocationList({self.issuer_common_name}, {len(self.revoked)} revoked)"
+
+
+def _number(parts: list[Element]) -> int | None:
+    where = "extensions of a revocation list"
+    for part in parts:
+        if part.tag != 0xA0:
+            continue
+        for one in Element.parse(part.content, where).children(where):
+            fields = one.children(where)
+            if len(fields) >= 2 and fields[0].oid(where) == _NUMBER:
+                return Element.parse(fields[-1].content, where).integer(where)
+    return None

@@ -1,0 +1,13 @@
+"""Table of layouts by TEE name: how ``casemate evidence show`` reads evidence."""
+
+from types import MappingProxyType
+from typing import Final
+
+from casemate.tee.layout import Layout
+from casemate.tee.sample import layout as sample
+
+LAYOUTS: Final = MappingProxyType[str, Layout](
+    {
+        "sample": sample.layout,
+    }
+)

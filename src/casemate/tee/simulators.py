@@ -1,0 +1,13 @@
+"""Table of simulators by TEE name: evidence of every TEE, without its hardware."""
+
+from types import MappingProxyType
+from typing import Final
+
+from casemate.tee.sample import fake as sample
+from casemate.tee.simulation import Simulator
+
+SIMULATORS: Final = MappingProxyType[str, Simulator](
+    {
+        "sample": Simulator(sample.simulate, sample.FIELDS),
+    }
+)
