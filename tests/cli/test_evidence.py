@@ -30,12 +30,91 @@ def arguments(evidence: Path, *, nonce: str = "00ff") -> list[str]:
     ]
 
 
-def test_evidence_is_shown(evidence: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["evidence", "show", str(evidence), "--json"]) == 0
+def simulated(folder: Path, *fields: str) -> Path:
+    sets = [word for field in fields for word in ("--set", field)]
+    out = folder / "sample.json"
+    assert run(["evidence", "simulate", "sample", *sets, "-o", str(out)]) == 0
+    return out
+
+
+def test_evidence_is_shown_field_by_field(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = simulated(tmp_path, "report_data=00ff")
+    capsys.readouterr()
+    assert run(["evidence", "show", str(file), "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
-    assert shown["certified"] is True
-    assert len(shown["pcrs"]) == 24
-    assert run(["evidence", "show", str(evidence)]) == 0
+    assert shown["tee"] == "sample"
+    assert {f["name"]: f["value"] for f in shown["sections"][0]["fields"]} == {
+        "svn": "1",
+        "report_data": "00ff",
+    }
+    page = tmp_path / "layout.html"
+    assert run(["evidence", "show", str(file), "--html", str(page)]) == 0
+    assert "Nothing was verified" in page.read_text()
+
+
+def test_simulated_evidence_is_accepted_by_the_command_it_prints(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    simulated(tmp_path)
+    words = capsys.readouterr().out.split()
+    assert words[0] == "casemate"
+    assert run(words[1:]) == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["moon"],
+        ["sample", "--set", "moon=1"],
+        ["sample", "--set", "report_data=xyz"],
+        ["sample", "--set", "svn"],
+        ["sample", "--binary"],
+        ["sample", "--now", "yesterday"],
+    ],
+)
+def test_impossible_simulation_is_the_callers_mistake(arguments: list[str], tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    assert run(["evidence", "simulate", *arguments, "-o", str(out)]) == 2
+    assert not out.exists()
+
+
+def test_fields_of_a_simulator_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["evidence", "simulate", "sample", "--list", "--json"]) == 0
+    assert "svn" in json.loads(capsys.readouterr().out)["fields"]
+
+
+def test_report_for_people_shows_the_verdict_and_each_step(evidence: Path, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    assert run([*arguments(evidence), "--html", str(page)]) == 0
+    assert "tpm evidence: verified" in page.read_text()
+    assert run([*arguments(evidence, nonce="00fe"), "--html", str(page)]) == 1
+    text = page.read_text()
+    assert "tpm evidence: refused" in text
+    assert "not reached" in text
+
+
+def test_refusal_as_json_has_its_parts_and_the_steps_before_it(
+    evidence: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments(evidence, nonce="00fe")) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert (told["verdict"], told["step"]) == ("refused", "tpm.8 nonce")
+    assert told["remedy"]
+    assert [one["result"] for one in told["steps"]] == ["passed"] * 7 + ["failed"]
+
+
+def test_kept_evidence_is_appraised_under_another_policy(
+    evidence: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = [word for word in arguments(evidence) if word != "--json"][3:]
+    assert run(["evidence", "replay", str(evidence), *asked, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["submods"][0]["ear.status"] == "warning"
+    policy = tmp_path / "stricter.rego"
+    policy.write_text('package policy\n\nimport rego.v1\n\ntrust_claims := {"hardware": 97}\n')
+    assert run(["evidence", "replay", str(evidence), *asked, "--policy", str(policy)]) == 1
 
 
 def test_genuine_evidence_is_verified(evidence: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -64,12 +143,12 @@ def test_event_log_file_is_shown_as_upstream_does(capsys: pytest.CaptureFixture[
 
 
 def test_event_log_is_replayed(evidence: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["evidence", "replay", str(evidence), "--json"]) == 0
+    assert run(["evidence", "registers", str(evidence), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["algorithm"], len(found["registers"])) == ("SHA-256", 8)
 
 
-@pytest.mark.parametrize("verb", ["show", "eventlog", "replay"])
+@pytest.mark.parametrize("verb", ["show", "eventlog", "registers"])
 def test_unreadable_evidence_is_the_callers_mistake(verb: str, tmp_path: Path) -> None:
     (tmp_path / "bad").write_bytes(b"{\xff")
     assert run(["evidence", verb, str(tmp_path / "bad")]) == 2

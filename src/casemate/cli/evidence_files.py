@@ -1,8 +1,11 @@
 """What ``casemate evidence`` reads from the command line: folders of files, hex, digests, times."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from casemate.crypto.digest import Algorithm, Digest
 from casemate.errors import InputError
@@ -75,3 +78,35 @@ def moment(text: str | None) -> datetime:
     except ValueError as error:
         raise InputError("--now", got=text, want="a time such as 2025-07-01T00:00:00Z") from error
     return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def read_evidence(file: Path) -> bytes:
+    """Read evidence, of at most 4 MiB; InputError when it is larger or unreadable."""
+    return _read(file)
+
+
+def write_all(files: Mapping[Path, bytes]) -> None:
+    """Write files and the folders they lie in, each whole or not at all.
+
+    Raises:
+        InputError: a place that cannot be written.
+    """
+    for place, body in files.items():
+        half = place.with_name(f".{place.name}.part")
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            half.write_bytes(body)
+            half.replace(place)
+        except OSError as error:
+            half.unlink(missing_ok=True)
+            raise InputError(str(place), got=error.strerror, want="a place to write") from error
+
+
+def reference_values(file: Path | None) -> dict[str, Any]:
+    """Read reference values, a JSON object; none without a file. InputError for anything else."""
+    if file is None:
+        return {}
+    try:
+        return msgspec.json.decode(_read(file), type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(str(file), got=error, want="a JSON object of names and values") from error

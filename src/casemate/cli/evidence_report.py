@@ -33,7 +33,7 @@ def verified(trail: Trail, found: Sequence[VerifiedEvidence], *, as_json: bool) 
     output.say(f"{trail.tee} evidence is genuine.")
     for one in found:
         sources = _sources(trail.tee, one)
-        rows = [(name, _text(value), sources.get(name, "")) for name, value in _flat(one.claims)]
+        rows = [(name, _text(value), sources.get(name, "")) for name, value in flat(one.claims)]
         output.print_table(("claim", "value", "from"), rows)
 
 
@@ -55,7 +55,7 @@ def refused(trail: Trail, refusal: Refusal, *, as_json: bool) -> None:
 
 def _sources(tee: str, one: VerifiedEvidence) -> dict[str, str]:
     """Say which field of the evidence each claim was read from, where the TEE's table knows."""
-    named = {name: VERIFIERS[tee].source(name) for name, _ in _flat(one.claims)}
+    named = {name: VERIFIERS[tee].source(name) for name, _ in flat(one.claims)}
     return {name: source for name, source in named.items() if source}
 
 
@@ -68,11 +68,12 @@ def _tell_steps(trail: Trail) -> None:
     output.print_table(("step", "name", "result", "detail"), rows)
 
 
-def _flat(claims: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+def flat(claims: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Give claims by dotted name, nested ones after what they are nested in."""
     found: list[tuple[str, Any]] = []
     for name, value in claims.items():
         if isinstance(value, dict):
-            found += _flat(value, f"{prefix}{name}.")
+            found += flat(value, f"{prefix}{name}.")
         else:
             found.append((prefix + name, value))
     return found

@@ -76,7 +76,7 @@ def parse_json(raw: bytes, kind: type[T], tee: str) -> T:
     try:
         return msgspec.json.decode(raw, type=kind)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, InputError) as error:
-        raise PeerError("evidence", got=error, want=f"evidence of TEE {tee}") from error
+        raise PeerError("evidence", got=str(error), want=f"evidence of TEE {tee}") from error
 
 
 def fitted(data: bytes, width: int) -> bytes:

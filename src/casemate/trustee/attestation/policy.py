@@ -8,7 +8,7 @@ import msgspec
 
 from casemate.errors import InputError
 from casemate.rego.engine import Undefined
-from casemate.trustee.attestation.evaluation import Evaluator, compile_policy
+from casemate.trustee.attestation.evaluation import RULES, Evaluator, compile_policy
 from casemate.trustee.storage import ATTESTATION_POLICIES, Storage
 from casemate.wire.token import ANNOTATED, STATUS, VECTOR, TrustVector
 
@@ -75,6 +75,19 @@ class AttestationPolicies:
         document = msgspec.json.encode(evidence)
         claims, extensions = self._evaluator.evaluate(_key(name), text, document)
         return Verdict(_vector(claims, name), _extensions(extensions, name))
+
+
+def appraise_once(
+    name: str, text: str, values: Mapping[str, Any], evidence: Mapping[str, Any]
+) -> Verdict:
+    """Appraise annotated evidence with any policy over any values, outside a Trustee.
+
+    Raises:
+        InputError: the policy does not compile, or gives no trust vector.
+    """
+    policy = compile_policy(_key(name), text, dict(values))
+    claims, extensions = policy.evaluate_all(RULES, msgspec.json.encode(evidence))
+    return Verdict(_vector(claims, name), _extensions(extensions, name))
 
 
 def shipped(name: str) -> str:

@@ -104,14 +104,19 @@ class AttestationService:
         )
 
 
-def annotate(evidence: VerifiedEvidence, one: Appraised) -> dict[str, Any]:
-    """Give the policy's input (§11.1): verified claims under the TEE's name, bound data beside."""
+def annotate(evidence: VerifiedEvidence, one: Appraised | None = None) -> dict[str, Any]:
+    """Give the policy's input (§11.1): verified claims under the TEE's name, bound data beside.
+
+    Without ``one``, which says what was presented with the evidence, there is no data beside it.
+    """
     claims = dict(evidence.claims)
     annotated: dict[str, Any] = {}
     if "report_data" in claims:
         annotated["report_data"] = claims.pop("report_data")
-        annotated["runtime_data_claims"] = one.runtime_data_claims
+        if one is not None:
+            annotated["runtime_data_claims"] = one.runtime_data_claims
     if "init_data" in claims:
         annotated["init_data"] = claims.pop("init_data")
-        annotated["init_data_claims"] = one.init_data_claims
+        if one is not None:
+            annotated["init_data_claims"] = one.init_data_claims
     return annotated | {evidence.tee: claims}

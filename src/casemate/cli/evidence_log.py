@@ -1,0 +1,138 @@
+"""``casemate evidence eventlog``, ``registers``, ``explain``: what was measured."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from casemate.cli import evidence_options as options
+from casemate.cli import output
+
+if TYPE_CHECKING:
+    from casemate.tee.vtpm.report import TpmEvidence
+    from casemate.wire.eventlog import EventLog
+
+_LONGEST_TEXT: Final = 60  # characters of an event's text in a table
+
+
+@click.command("eventlog")
+@options.file
+@output.json_option
+def eventlog(file: Path, *, as_json: bool) -> None:
+    """Show the entries of an event log: a log as firmware wrote it, or evidence with one inside.
+
+    \b
+    Example:
+      casemate evidence eventlog binary_bios_measurements
+    """
+    from casemate.wire.eventlog_json import to_claims
+
+    entries = to_claims(_log(_file(file)))
+    if as_json:
+        output.print_json({"uefi_event_logs": entries})
+        return
+    rows = [(e["index"], e["type_name"], _digest_of(e), _text(e["details"])) for e in entries]
+    output.print_table(("register", "type", "digest", "event"), rows)
+
+
+@click.command("registers")
+@options.file
+@output.json_option
+def registers(file: Path, *, as_json: bool) -> None:
+    """Show the registers that an event log leads to, in its widest bank.
+
+    \b
+    Example:
+      casemate evidence registers evidence.json
+    """
+    from casemate.wire.eventlog import ALGORITHM_NAMES, replay
+    from casemate.wire.tpm import ALG_SHA256
+
+    log = _log(_file(file))
+    banks = [algorithm for algorithm, _ in log.algorithms]
+    bank = ALG_SHA256 if ALG_SHA256 in banks else banks[-1]
+    registers = dict(sorted(replay(log.events, bank).items()))
+    if as_json:
+        named = {str(index): value.hex() for index, value in registers.items()}
+        output.print_json({"algorithm": ALGORITHM_NAMES.get(bank, str(bank)), "registers": named})
+        return
+    output.print_table(("register", "value"), [(i, v.hex()) for i, v in registers.items()])
+
+
+@click.command("explain")
+@options.file
+@click.option(
+    "--image",
+    "folder",
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Pod VM image that should have been booted.",
+)
+@click.option("--vcpus", default=2, show_default=True, help="The machine's CPUs.")
+@click.option("--memory", default=1024, show_default=True, help="The machine's memory, in MiB.")
+@output.json_option
+def explain(file: Path, *, folder: Path, vcpus: int, memory: int, as_json: bool) -> int:
+    """Say which measured event is not what the image predicts; exit 1 when one is not.
+
+    \b
+    Example:
+      casemate evidence explain evidence.json --image ./image
+    """
+    from casemate.podvm import image
+    from casemate.tee.vtpm.explanation import explain as explain_events
+    from casemate.tee.vtpm.launch import Launch, MachineFacts
+
+    made = image.load(folder)
+    launch = Launch.of(
+        made.firmware_code.read_bytes(), made.firmware_vars.read_bytes(), made.uki.read_bytes()
+    )
+    machine = MachineFacts(vcpus=vcpus, memory_mib=memory)
+    differences = explain_events(launch.events(machine), _log(_file(file)))
+    if as_json:
+        output.print_json({"ok": not differences, "differences": [str(d) for d in differences]})
+    elif differences:
+        output.print_table(
+            ("register", "predicted", "seen"),
+            [(d.register, d.predicted or "nothing", d.seen or "nothing") for d in differences],
+        )
+    else:
+        output.say("Every event is the one predicted.")
+    return 1 if differences else 0
+
+
+def _file(place: Path) -> bytes:
+    from casemate.cli.evidence_files import read_evidence
+
+    return read_evidence(place)
+
+
+def _log(raw: bytes) -> "EventLog":
+    from casemate.errors import InputError, PeerError
+    from casemate.wire.eventlog import EventLog
+
+    try:
+        return EventLog.parse(_tpm(raw).event_log if raw.lstrip()[:1] == b"{" else raw)
+    except PeerError as error:
+        raise InputError("event log", got=error.got, want=error.want, spec=error.spec) from error
+
+
+def _tpm(raw: bytes) -> "TpmEvidence":
+    import msgspec
+
+    from casemate.errors import InputError
+    from casemate.tee.vtpm.report import TpmEvidence
+
+    try:
+        return msgspec.json.decode(raw, type=TpmEvidence)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError("evidence", got=error, want="evidence of a TPM, JSON") from error
+
+
+def _digest_of(entry: dict[str, Any]) -> str:
+    digests = {d["alg"]: d["digest"] for d in entry["digests"]}
+    return str(digests.get("SHA-256") or next(iter(digests.values()), ""))[:16]
+
+
+def _text(details: dict[str, Any]) -> str:
+    paths = "/".join(details.get("device_paths", ()))
+    return str(details.get("string") or details.get("unicode_name") or paths)[:_LONGEST_TEXT]

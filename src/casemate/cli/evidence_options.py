@@ -1,0 +1,104 @@
+"""Options that the verbs of ``casemate evidence`` share, and what they mean together."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from casemate.tee.evidence import Expectation, Inputs
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_PLACE = click.Path(exists=True, path_type=Path)
+
+file = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+"""Decorator: adds ``file: Path``."""
+
+_VERIFICATION = (
+    click.option("--tee", default="tpm", show_default=True, help="TEE type the evidence is of."),
+    click.option("--now", metavar="RFC3339", help="Time to verify at; the clock's unless given."),
+    click.option(
+        "--report-data",
+        metavar="HEX",
+        help="What it must be bound to; without it, freshness is not looked at.",
+    ),
+    click.option(
+        "--init-data", metavar="[SHA256:]HEX", help="Digest of the initdata it must bind."
+    ),
+    click.option(
+        "--collateral",
+        type=_PLACE,
+        multiple=True,
+        help="File or folder of what vendors publish: certificates, lists, TCB levels.",
+    ),
+    click.option(
+        "--roots",
+        type=_PLACE,
+        multiple=True,
+        help="File or folder of roots to trust beside the vendors' pinned ones.",
+    ),
+    click.option(
+        "--ca",
+        "authorities",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        multiple=True,
+        help="Platform authority that certifies vTPM attestation keys, PEM.",
+    ),
+    click.option("--allow-debug", is_flag=True, help="Accept a VM that its host can look into."),
+    click.option(
+        "--allow-migration", is_flag=True, help="Accept a VM that an agent of the host may move."
+    ),
+    click.option(
+        "--option",
+        "texts",
+        multiple=True,
+        metavar="TEE.NAME=VALUE",
+        help="An option of one TEE; a name that is none lists them.",
+    ),
+)
+
+
+def verification(command: _F) -> _F:
+    """Decorate a command with everything that ``Asked`` reads."""
+    for option in reversed(_VERIFICATION):
+        command = option(command)
+    return command
+
+
+class Asked(NamedTuple):
+    """What to verify, against what."""
+
+    tee: str
+    expected: "Expectation"
+    inputs: "Inputs"
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> "Asked":
+        """Read the options of ``verification``.
+
+        Raises:
+            InputError: one cannot be meant, or names a file that cannot be read.
+        """
+        from casemate.cli import evidence_files as files
+        from casemate.tee.anchors import Anchors
+        from casemate.tee.evidence import Expectation, Inputs
+        from casemate.tee.material import Material
+        from casemate.tee.options import Options, parse
+
+        expected = Expectation(
+            report_data=files.from_hex(given["report_data"], "--report-data"),
+            init_data=files.digest(given["init_data"]),
+        )
+        authorities = [path.read_bytes() for path in given["authorities"]]
+        inputs = Inputs(
+            now=files.moment(given["now"]),
+            anchors=Anchors.of_folder(files.read_all(given["roots"]), ak_authorities=authorities),
+            collateral=Material.of_files(files.read_all(given["collateral"])),
+            options=Options(
+                allow_debug=given["allow_debug"],
+                allow_migration=given["allow_migration"],
+                own=parse(given["texts"]),
+            ),
+        )
+        return cls(given["tee"], expected, inputs)
