@@ -4,7 +4,7 @@ import click
 
 from casemate.cli import output
 
-_NAMES = ("handshake", "pull", "boot")
+_NAMES = ("handshake", "pull", "verify", "boot")
 
 
 @click.command
@@ -16,6 +16,7 @@ def command(name: str, as_json: bool) -> None:
     \b
     handshake  handshakes with a resource, beside their bare cryptography
     pull       an image pulled and unpacked, beside skopeo and umoci
+    verify     evidence of each TEE verified, beside its bare signatures
     boot       a pod, beside the same VM with an init that only prints
 
     \b

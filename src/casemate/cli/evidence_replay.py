@@ -58,13 +58,14 @@ def command(
 def _appraise(
     one: "VerifiedEvidence", text: str | None, known: dict[str, Any]
 ) -> tuple[str, dict[str, Any]]:
-    from casemate.trustee.attestation.policy import appraise_once, shipped
+    from casemate.rego.appraisal import appraise
+    from casemate.trustee.attestation.policy import shipped
     from casemate.trustee.attestation.service import annotate
     from casemate.wire.token import appraisal
 
     name = f"default_{one.tee_class}"
     evidence = annotate(one)
-    verdict = appraise_once(name, text or shipped(name), known, evidence)
+    verdict = appraise(name, text or shipped(name), known, evidence)
     return one.tee_class, appraisal(
         verdict.vector, policy_id=name, evidence=evidence, extensions=verdict.extensions
     )

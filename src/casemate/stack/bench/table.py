@@ -12,6 +12,7 @@ Run: TypeAlias = Callable[[Progress], Coroutine[Any, Any, BenchResult]]
 BENCHMARKS: Final = {
     "handshake": "handshakes with a resource, beside their bare cryptography",
     "pull": "an image pulled, verified, decrypted and unpacked, beside skopeo and umoci",
+    "verify": "evidence of each TEE verified, beside its bare signatures",
     "boot": "a pod, beside the same VM with an init that only prints",
 }
 

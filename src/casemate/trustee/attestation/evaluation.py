@@ -9,27 +9,10 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple, Protocol
 
 from casemate.errors import InputError
+from casemate.rego.appraisal import RULES, WANTS, compile_policy
 from casemate.rego.engine import Policy
 from casemate.trustee.reference_values.service import ReferenceValues
 
-RULES: Final = ("data.policy.trust_claims", "data.policy.extensions")
-
-_FUNCTION: Final = """package policy
-
-import rego.v1
-
-query_reference_value(name) := object.get(data.casemate.reference_values, name, null)
-"""
-_ASKING_FUNCTION: Final = """package policy
-
-import rego.v1
-
-query_reference_value(name) := value if {
-    print("casemate-wants", name)
-    value := object.get(data.casemate.reference_values, name, null)
-}
-"""
-_WANTS: Final = "casemate-wants "
 _ROUNDS: Final = 64
 _MOST_NAMES: Final = 1024
 
@@ -40,15 +23,6 @@ class Evaluator(Protocol):
     def evaluate(self, name: str, text: str, evidence: bytes) -> tuple[Any, ...]:
         """Evaluate policy ``text`` on annotated evidence (JSON); InputError when it fails."""
         ...
-
-
-def compile_policy(name: str, text: str, values: dict[str, Any], *, asking: bool = False) -> Policy:
-    """Compile a policy over reference values; InputError when it does not compile."""
-    function = _ASKING_FUNCTION if asking else _FUNCTION
-    data = {"casemate": {"reference_values": values}}
-    return Policy.compile(
-        text, name=name, preludes=[("reference_values.rego", function)], data=data
-    )
 
 
 class _Compiled(NamedTuple):
@@ -99,7 +73,7 @@ class AskedValues:
         for _ in range(_ROUNDS):
             policy = compile_policy(name, text, values, asking=True)
             found, prints = policy.trace_all(RULES, evidence)
-            new = {_wanted(line) for line in prints if _WANTS in line} - values.keys()
+            new = {_wanted(line) for line in prints if WANTS in line} - values.keys()
             if not new:
                 return found
             values |= {wanted: self._query(wanted) for wanted in sorted(new)}
@@ -110,4 +84,4 @@ class AskedValues:
 
 
 def _wanted(line: str) -> str:
-    return line.partition(_WANTS)[2]
+    return line.partition(WANTS)[2]

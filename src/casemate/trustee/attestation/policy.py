@@ -1,4 +1,4 @@
-"""Attestation policies: Rego over evidence and reference values gives a trust vector (§12)."""
+"""The Trustee's attestation policies, by id and class, over a storage (§12)."""
 
 from collections.abc import Mapping
 from importlib import resources
@@ -7,29 +7,12 @@ from typing import Any, Final
 import msgspec
 
 from casemate.errors import InputError
-from casemate.rego.engine import Undefined
-from casemate.trustee.attestation.evaluation import RULES, Evaluator, compile_policy
+from casemate.rego.appraisal import Verdict, compile_policy
+from casemate.trustee.attestation.evaluation import Evaluator
 from casemate.trustee.storage import ATTESTATION_POLICIES, Storage
-from casemate.wire.token import ANNOTATED, STATUS, VECTOR, TrustVector
 
 _SHIPPED: Final = ("default_cpu",)
 _LONGEST_ID: Final = 128
-_RESERVED: Final = frozenset(
-    {STATUS, ANNOTATED, "ear.trustworthiness-vector", "ear.appraisal-policy-id"}
-)
-
-
-class Verdict(msgspec.Struct, frozen=True):
-    """What a policy makes of evidence: trust claims, and members it adds to the token."""
-
-    vector: TrustVector
-    extensions: dict[str, Any]
-
-
-class _Extension(msgspec.Struct, frozen=True):
-    name: str
-    key: int
-    value: Any
 
 
 class AttestationPolicies:
@@ -73,21 +56,7 @@ class AttestationPolicies:
                 "attestation policy", got=name, want=f"one of {', '.join(self.names())}"
             )
         document = msgspec.json.encode(evidence)
-        claims, extensions = self._evaluator.evaluate(_key(name), text, document)
-        return Verdict(_vector(claims, name), _extensions(extensions, name))
-
-
-def appraise_once(
-    name: str, text: str, values: Mapping[str, Any], evidence: Mapping[str, Any]
-) -> Verdict:
-    """Appraise annotated evidence with any policy over any values, outside a Trustee.
-
-    Raises:
-        InputError: the policy does not compile, or gives no trust vector.
-    """
-    policy = compile_policy(_key(name), text, dict(values))
-    claims, extensions = policy.evaluate_all(RULES, msgspec.json.encode(evidence))
-    return Verdict(_vector(claims, name), _extensions(extensions, name))
+        return Verdict.of(name, self._evaluator.evaluate(_key(name), text, document))
 
 
 def shipped(name: str) -> str:
@@ -103,27 +72,3 @@ def _require_name(name: str) -> None:
     plain = name.replace("_", "").replace("-", "")
     if not (plain.isascii() and plain.isalnum() and len(name) <= _LONGEST_ID):
         raise InputError("policy_id", got=name, want="letters, digits, _ and -", spec="§15")
-
-
-def _vector(claims: Any, name: str) -> TrustVector:
-    if claims is Undefined.ABSENT:
-        return TrustVector()
-    if not isinstance(claims, dict) or not claims.keys() <= set(VECTOR):
-        raise InputError(f"{name}: trust_claims", got=claims, want=f"integers by {VECTOR}")
-    for claim, value in claims.items():
-        if isinstance(value, bool) or not isinstance(value, int) or not -128 <= value <= 127:
-            raise InputError(f"{name}: {claim}", got=value, want="an integer of 8 bits")
-    return msgspec.convert(claims, TrustVector)
-
-
-def _extensions(found: Any, name: str) -> dict[str, Any]:
-    if found is Undefined.ABSENT:
-        return {}
-    try:
-        extensions = msgspec.convert(found, list[_Extension])
-    except msgspec.ValidationError as error:
-        raise InputError(f"{name}: extensions", got=error, want="name, key, value") from error
-    members = {extension.name: extension.value for extension in extensions}
-    if taken := members.keys() & _RESERVED:
-        raise InputError(f"{name}: extensions", got=taken, want="names the token does not use")
-    return members
