@@ -66,6 +66,41 @@ def verification(command: _F) -> _F:
     return command
 
 
+_DEMANDS = (
+    click.option(
+        "--policy",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="With --from: attestation policy (Rego); a new Trustee's unless given.",
+    ),
+    click.option(
+        "--reference-values",
+        "values",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="With --from: what the policy compares with, a JSON object.",
+    ),
+    click.option(
+        "--token-ca",
+        "token_authorities",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        multiple=True,
+        help="With --from: authority of an attestation service whose tokens count, PEM.",
+    ),
+    click.option("--fresh", is_flag=True, help="With --from: insist on evidence for our nonce."),
+    click.option(
+        "--accept-warning",
+        is_flag=True,
+        help="With --from: accept a verdict of warning, such as a virtual TPM's.",
+    ),
+)
+
+
+def demands(command: _F) -> _F:
+    """Decorate a command with what a client can demand of a service."""
+    for option in reversed(_DEMANDS):
+        command = option(command)
+    return command
+
+
 class Asked(NamedTuple):
     """What to verify, against what."""
 

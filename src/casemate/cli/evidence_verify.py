@@ -1,4 +1,4 @@
-"""``casemate evidence verify``: the numbered steps of a verifier over a file."""
+"""``casemate evidence verify``: a verifier's numbered steps over a file, or a service."""
 
 from pathlib import Path
 from typing import Any
@@ -10,30 +10,55 @@ from casemate.cli import output
 
 
 @click.command("verify")
-@options.file
+@click.argument(
+    "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False
+)
 @options.verification
+@click.option(
+    "--from",
+    "service",
+    metavar="URL",
+    help="Verify the service at https://... instead of a file: may it be sent data?",
+)
+@options.demands
 @click.option(
     "--html",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
     help="Also write a report for people to this file.",
 )
 @output.json_option
-def command(file: Path, *, html: Path | None, as_json: bool, **given: Any) -> int:
+def command(
+    file: Path | None, *, service: str | None, html: Path | None, as_json: bool, **given: Any
+) -> int:
     """Verify evidence in numbered steps; exit 1 and the step when it is refused.
 
     FILE is evidence as the wire has it (JSON), or a report or quote in its binary form. Nothing is
     fetched: what vendors publish comes with --collateral.
 
+    With --from, the service's TLS key is verified: evidence or a token must be bound to it, and a
+    policy must find it good. Nothing but a nonce is sent.
+
     \b
     Example:
       casemate evidence verify evidence.json --ca platform-ca.pem --report-data 00ff
     """
+    if (file is None) == (service is None):
+        raise click.UsageError("Give either FILE or --from URL.")
+    asked = options.Asked.of(given)
+    if service is not None:
+        from casemate.cli import evidence_service
+
+        return evidence_service.verify(service, asked, given, as_json=as_json)
+    assert file is not None, "one of the two was given"
+    return _verify(file, asked, html=html, as_json=as_json)
+
+
+def _verify(file: Path, asked: options.Asked, *, html: Path | None, as_json: bool) -> int:
     from casemate.cli import evidence_files, evidence_report
     from casemate.cli.evidence_html import page
     from casemate.errors import VerificationError
     from casemate.tee import verifiers
 
-    asked = options.Asked.of(given)
     raw = evidence_files.read_evidence(file)
     trail = verifiers.trail_of(asked.tee)
     try:

@@ -13,7 +13,7 @@ from casemate.errors import PeerError
 
 _SPEC: Final = "X.690"
 _MOST_LENGTH_BYTES: Final = 4
-_LARGEST_ARC: Final = 1 << 64
+_LARGEST_ARC: Final = 1 << 128  # a UUID below 2.25 (X.667)
 _TIME_SIZES: Final = {0x17: 13, 0x18: 15}
 
 
@@ -113,7 +113,7 @@ class Element(NamedTuple):
         """Read an OBJECT IDENTIFIER in dotted form.
 
         Raises:
-            PeerError: another type, cut, or with an arc of 64 bits or more.
+            PeerError: another type, cut, or with an arc of more than 128 bits.
         """
         self.expect(Tag.OID, where)
         arcs: list[int] = []
@@ -122,7 +122,7 @@ class Element(NamedTuple):
             value = value << 7 | byte & 0x7F
             open_arc = byte >= 0x80
             if value >= _LARGEST_ARC:
-                raise _broken(where, "an arc of 64 bits", "smaller arcs")
+                raise _broken(where, "an arc of more than 128 bits", "smaller arcs")
             if not open_arc:
                 arcs.append(value)
                 value = 0

@@ -11,7 +11,7 @@ from casemate.rego.appraisal import Verdict, compile_policy
 from casemate.trustee.attestation.evaluation import Evaluator
 from casemate.trustee.storage import ATTESTATION_POLICIES, Storage
 
-_SHIPPED: Final = ("default_cpu",)
+SHIPPED: Final = ("default_cpu",)
 _LONGEST_ID: Final = 128
 
 
@@ -21,7 +21,7 @@ class AttestationPolicies:
     def __init__(self, storage: Storage, evaluator: Evaluator) -> None:
         self._storage = storage
         self._evaluator = evaluator
-        for name in _SHIPPED:
+        for name in SHIPPED:
             storage.put_if_absent(ATTESTATION_POLICIES, _key(name), shipped(name).encode())
 
     def set(self, name: str, text: str) -> None:

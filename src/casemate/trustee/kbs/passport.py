@@ -1,7 +1,5 @@
 """Attestation tokens as the broker reads them: whose signature counts, whose key is in it (§8)."""
 
-import base64
-import binascii
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -9,15 +7,14 @@ from typing import Any, Final
 import msgspec
 
 from casemate.crypto import jwt
-from casemate.crypto.jwk import UNNAMED, EcJwk, TeePublicKey
+from casemate.crypto.jwk import TeePublicKey
 from casemate.crypto.keys import PublicKey
-from casemate.crypto.x509 import Usage, verify_chain
 from casemate.errors import InputError, Refusal, VerificationError
 from casemate.wire.kbs import parse_tee_key
 from casemate.wire.token import ANNOTATED
+from casemate.wire.token_key import endorsed
 
 _TEE_KEY: Final = ("submods", "cpu0", ANNOTATED, "runtime_data_claims", "tee-pubkey")
-_CHAIN: Final = 5
 _CACHE: Final = 256
 _HOLDS: Final = 60.0  # seconds for which a chain that verified is not verified again
 
@@ -59,32 +56,12 @@ class PassportControl:
         since, known = self._keys.get(parsed.header_text, (0.0, None))
         if known is not None and 0 <= now - since < _HOLDS:
             return known
-        key = self._endorse(parsed.header, now)
+        at = datetime.fromtimestamp(now, UTC)
+        key = endorsed(parsed.header, self._authorities, at=at)
         if len(self._keys) >= _CACHE:
             self._keys.clear()
         self._keys[parsed.header_text] = (now, key)
         return key
-
-    def _endorse(self, header: jwt.Header, now: float) -> PublicKey:
-        jwk = header.jwk
-        if not isinstance(jwk, EcJwk) or jwk.alg != header.alg:
-            raise _refused("jwk", "none, or one without the token's alg", "an EC key with its alg")
-        if jwk.x5c is UNNAMED or not 0 < len(jwk.x5c) <= _CHAIN:
-            raise _refused("x5c", "no certificates", f"1 to {_CHAIN} certificates")
-        leaf, *rest = (_der(text) for text in jwk.x5c)
-        at = datetime.fromtimestamp(now, UTC)
-        facts = verify_chain(leaf, rest, self._authorities, at=at, usage=Usage.DOCUMENT)
-        key = PublicKey.from_jwk(jwk)
-        if facts.public_key_der != key.der():
-            raise _refused("x5c", "a certificate of another key", "the certificate of jwk")
-        return key
-
-
-def _der(text: str) -> bytes:
-    try:
-        return base64.b64decode(text.replace("\n", ""), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise InputError("x5c", got=error, want="base64 DER") from error
 
 
 def _tee_key(claims: dict[str, Any]) -> TeePublicKey:
