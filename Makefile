@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help dev fix check test demo stack docs clean
+.PHONY: help dev fix check test demo stack fuzz docs clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -36,6 +36,10 @@ test: dev ## every test that this machine can run
 stack: dev ## only the tests that boot pod VMs
 	@scripts/system-packages test
 	$(BIN)/pytest -m vm
+
+FUZZ_SECONDS := 60
+fuzz: dev ## every parser and verifier, FUZZ_SECONDS each; only our errors may come out
+	$(BIN)/python -m fuzz.run --seconds $(FUZZ_SECONDS)
 
 docs: dev ## the pages as a site, in build/site
 	$(BIN)/zensical build --strict

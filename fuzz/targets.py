@@ -1,0 +1,95 @@
+"""What is fuzzed: every parser that reads foreign bytes, and every verifier. Only our errors count.
+
+A target takes bytes and returns; whatever else than CasemateError it raises is a finding.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from functools import partial
+from typing import Final
+
+from casemate.crypto import jwt, pem
+from casemate.crypto.certificate import Certificate
+from casemate.crypto.revocation import RevocationList
+from casemate.errors import CasemateError, VerificationError
+from casemate.tee import verifiers
+from casemate.tee.evidence import Expectation, Inputs
+from casemate.tee.layouts import LAYOUTS
+from casemate.tee.material import Material
+from casemate.tee.simulators import SIMULATORS
+from casemate.wire import attested_key, initdata
+from casemate.wire.eventlog import EventLog
+from casemate.wire.eventlog_json import to_claims
+from casemate.wire.tpm import Quote, Signature
+
+NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)
+_EXPECTED: Final = Expectation(report_data=bytes(48))
+
+
+def verify(tee: str, data: bytes) -> None:
+    """Verify bytes as evidence: it must be refused, since no root is configured."""
+    try:
+        verifiers.verify(tee, data, _EXPECTED, Inputs(now=NOW))
+    except VerificationError:
+        return
+    if tee not in {"sample", "sampledevice"}:
+        message = f"{tee}: accepted without a root"
+        raise AssertionError(message)
+
+
+def certificate(data: bytes) -> None:
+    """Read a certificate and everything that is read late."""
+    found = Certificate.parse(data)
+    _ = found.common_name, found.issuer_common_name, found.is_authority, found.path_length
+    _ = found.key
+
+
+def event_log(data: bytes) -> None:
+    """Read an event log and put it into claims."""
+    to_claims(EventLog.parse(data))
+
+
+def text(read: Callable[[str], object], data: bytes) -> None:
+    """Give a parser of text what can be text."""
+    read(data.decode("utf-8", "replace"))
+
+
+PARSERS: Final[Mapping[str, Callable[[bytes], object]]] = {
+    "attested-key": attested_key.parse,
+    "certificate": certificate,
+    "event-log": event_log,
+    "initdata": initdata.parse,
+    "jwt": partial(text, jwt.parse),
+    "material": lambda data: Material.of_files({"file": data}),
+    "pem": pem.blocks,
+    "revocation-list": RevocationList.parse,
+    "tpm-quote": Quote.parse,
+    "tpm-signature": Signature.parse,
+    **{f"layout-{tee}": layout for tee, layout in LAYOUTS.items()},
+    **{f"evidence-{tee}": partial(verify, tee) for tee in verifiers.VERIFIERS},
+}
+"""Name → target. Each is bounded by what the parser itself reads."""
+
+
+def run(name: str, data: bytes) -> None:
+    """Run one target on one input; our errors are what it should give."""
+    try:
+        PARSERS[name](data)
+    except CasemateError:
+        return
+
+
+def seeds(name: str) -> Iterator[bytes]:
+    """Give inputs to begin with: correct evidence where the target reads evidence."""
+    kind, _, tee = name.partition("-")
+    if kind in {"layout", "evidence"} and tee in SIMULATORS:
+        made = SIMULATORS[tee].make({}, NOW)
+        yield made.evidence
+        if made.binary is not None:
+            yield made.binary
+    elif name in {"certificate", "material", "revocation-list"}:
+        for simulator in SIMULATORS.values():
+            made = simulator.make({}, NOW)
+            found = Material.of_files({**made.roots, **made.collateral})
+            yield from (one.der for one in found.certificates)
+            yield from (one.der for one in found.lists)
