@@ -1,6 +1,6 @@
 """Table of verifiers by TEE name. Adding a TEE is a package and a line here and in attesters."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -55,11 +55,14 @@ def verify(
     expected: Expectation,
     inputs: Inputs,
     trail: Trail | None = None,
+    *,
+    table: Mapping[str, Verifier] = VERIFIERS,
 ) -> tuple[VerifiedEvidence, ...]:
     """Verify evidence of the TEE called ``tee``. Pure: no clock, no network, no files.
 
     Which of the table's TEEs may be used at all is the caller's configuration. ``trail``, from
-    ``trail_of``, is for callers who want the steps, those before a refusal too.
+    ``trail_of``, is for callers who want the steps, those before a refusal too; ``table`` for those
+    who have plug-ins.
 
     Returns:
         What was proved; several where evidence speaks of several devices, at least one.
@@ -68,32 +71,34 @@ def verify(
         VerificationError: any proof failed; its step is ``<tee>.<number> <name>``.
         InputError: an anchor, an option or the expected initdata cannot be meant.
     """
-    name = canonical(tee)
-    own = trail or trail_of(name)
-    found = VERIFIERS[name].verify(evidence, expected, inputs, own)
+    name = canonical(tee, table)
+    own = trail or trail_of(name, table)
+    found = table[name].verify(evidence, expected, inputs, own)
     own.require_complete()
+    if not found:
+        raise refusal("tee", claim=name, got="no claims", expected="at least one", rule="verifier")
     return found
 
 
-def trail_of(tee: str) -> Trail:
+def trail_of(tee: str, table: Mapping[str, Verifier] = VERIFIERS) -> Trail:
     """Make an empty trail for evidence of ``tee``; VerificationError when nobody knows it."""
-    name = canonical(tee)
-    return Trail(name, VERIFIERS[name].checks)
+    name = canonical(tee, table)
+    return Trail(name, table[name].checks)
 
 
-def canonical(tee: str) -> str:
+def canonical(tee: str, table: Mapping[str, Verifier] = VERIFIERS) -> str:
     """Give the name that we write for a TEE.
 
     Raises:
         VerificationError: nobody knows it.
     """
     name = OLD_NAMES.get(tee, tee)
-    if name not in VERIFIERS:
+    if name not in table:
         raise refusal(
             "tee",
             claim="TEE type",
             got=tee,
-            expected=", ".join(VERIFIERS),
+            expected=", ".join(table),
             rule="table of verifiers",
         )
     return name
