@@ -4,6 +4,7 @@ A target takes bytes and returns; whatever else than CasemateError it raises is 
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final
@@ -18,7 +19,7 @@ from casemate.tee.layouts import LAYOUTS
 from casemate.tee.material import Material
 from casemate.tee.simulators import SIMULATORS
 from casemate.wire import attested_key, initdata
-from casemate.wire.eventlog import EventLog
+from casemate.wire.eventlog import EventLog, replay
 from casemate.wire.eventlog_json import to_claims
 from casemate.wire.tpm import Quote, Signature
 
@@ -45,8 +46,13 @@ def certificate(data: bytes) -> None:
 
 
 def event_log(data: bytes) -> None:
-    """Read an event log and put it into claims."""
-    to_claims(EventLog.parse(data))
+    """Read an event log, replay it in each of its banks and put it into claims."""
+    log = EventLog.parse(data)
+    to_claims(log, strict=False)
+    for algorithm, _ in log.algorithms:
+        with suppress(CasemateError):
+            replay(log.events, algorithm)
+    to_claims(log)
 
 
 def text(read: Callable[[str], object], data: bytes) -> None:

@@ -1,12 +1,16 @@
 import json
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
 
 from casemate.cli.main import run
 from casemate.crypto.digest import sha256
+from casemate.crypto.sm3 import sm3
 from casemate.crypto.x509 import CertificateAuthority
 from casemate.tee.vtpm.fake import SoftwareTpm
+from casemate.wire import aael
+from casemate.wire.tpm import ALG_SM3
 from tests.vectors import vector
 
 AUTHORITY = CertificateAuthority.create("platform")
@@ -140,6 +144,29 @@ def test_event_log_file_is_shown_as_upstream_does(capsys: pytest.CaptureFixture[
     assert run(["evidence", "eventlog", str(vector("eventlog", "CCEL_data")), "--json"]) == 0
     golden = json.loads(vector("eventlog", "CCEL_data_out.json").read_text())
     assert json.loads(capsys.readouterr().out) == golden
+
+
+@pytest.mark.parametrize("beside", [{"quote": ""}, {"serial_number": [1]}])
+def test_event_log_of_tdx_and_csv_is_shown(
+    beside: dict[str, object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    event = aael.tagged_event("a", "b", "c")
+    log = aael.join(None, aael.entry(4, event, ALG_SM3)) or b""
+    file = tmp_path / "evidence.json"
+    file.write_text(json.dumps(beside | {"cc_eventlog": b64encode(log).decode()}))
+    assert run(["evidence", "eventlog", str(file), "--json"]) == 0
+    (entry,) = json.loads(capsys.readouterr().out)["uefi_event_logs"]
+    assert (entry["index"], entry["details"]["data"]["content"]) == (4, "c")
+    assert run(["evidence", "registers", str(file), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    register = sm3(bytes(32) + sm3(event)).hex()
+    assert found == {"algorithm": "SM3", "registers": {"4": register}}
+
+
+@pytest.mark.parametrize("text", ['{"cc_eventlog": null}', '{"cc_eventlog": "!"}', "{}"])
+def test_evidence_without_a_log_is_the_callers_mistake(text: str, tmp_path: Path) -> None:
+    (tmp_path / "evidence.json").write_text(text)
+    assert run(["evidence", "eventlog", str(tmp_path / "evidence.json")]) == 2
 
 
 def test_event_log_is_replayed(evidence: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -42,6 +42,25 @@ def _read(file: Path) -> bytes:
     return body
 
 
+class _WithLog(msgspec.Struct, frozen=True):
+    event_log: bytes | None = None
+    """A TPM's evidence has it here."""
+    cc_eventlog: bytes | None = None
+    """Evidence of TDX and of CSV."""
+
+
+def event_log(evidence: bytes) -> bytes:
+    """Give the event log inside evidence; InputError when there is none."""
+    try:
+        found = msgspec.json.decode(evidence, type=_WithLog)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError("evidence", got=error, want="evidence with a log, JSON") from error
+    inside = found.event_log or found.cc_eventlog
+    if not inside:
+        raise InputError("evidence", got="no event log", want="event_log or cc_eventlog")
+    return inside
+
+
 def from_hex(text: str | None, option: str) -> bytes | None:
     """Read an option in hex; InputError when it is not."""
     if text is None:

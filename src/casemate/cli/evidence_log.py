@@ -9,7 +9,6 @@ from casemate.cli import evidence_options as options
 from casemate.cli import output
 
 if TYPE_CHECKING:
-    from casemate.tee.vtpm.report import TpmEvidence
     from casemate.wire.eventlog import EventLog
 
 _LONGEST_TEXT: Final = 60  # characters of an event's text in a table
@@ -21,13 +20,15 @@ _LONGEST_TEXT: Final = 60  # characters of an event's text in a table
 def eventlog(file: Path, *, as_json: bool) -> None:
     """Show the entries of an event log: a log as firmware wrote it, or evidence with one inside.
 
+    Evidence of a TPM, of TDX and of CSV may have one. Nothing is verified.
+
     \b
     Example:
       casemate evidence eventlog binary_bios_measurements
     """
     from casemate.wire.eventlog_json import to_claims
 
-    entries = to_claims(_log(_file(file)))
+    entries = to_claims(_log(_file(file)), strict=False)
     if as_json:
         output.print_json({"uefi_event_logs": entries})
         return
@@ -39,18 +40,16 @@ def eventlog(file: Path, *, as_json: bool) -> None:
 @options.file
 @output.json_option
 def registers(file: Path, *, as_json: bool) -> None:
-    """Show the registers that an event log leads to, in its widest bank.
+    """Show the registers that an event log leads to: SHA-256, or the bank that every entry has.
 
     \b
     Example:
       casemate evidence registers evidence.json
     """
     from casemate.wire.eventlog import ALGORITHM_NAMES, replay
-    from casemate.wire.tpm import ALG_SHA256
 
     log = _log(_file(file))
-    banks = [algorithm for algorithm, _ in log.algorithms]
-    bank = ALG_SHA256 if ALG_SHA256 in banks else banks[-1]
+    bank = _bank(log)
     registers = dict(sorted(replay(log.events, bank).items()))
     if as_json:
         named = {str(index): value.hex() for index, value in registers.items()}
@@ -107,25 +106,29 @@ def _file(place: Path) -> bytes:
 
 
 def _log(raw: bytes) -> "EventLog":
+    from casemate.cli import evidence_files
     from casemate.errors import InputError, PeerError
     from casemate.wire.eventlog import EventLog
 
+    inside = evidence_files.event_log(raw) if raw.lstrip()[:1] == b"{" else raw
     try:
-        return EventLog.parse(_tpm(raw).event_log if raw.lstrip()[:1] == b"{" else raw)
+        return EventLog.parse(inside)
     except PeerError as error:
         raise InputError("event log", got=error.got, want=error.want, spec=error.spec) from error
 
 
-def _tpm(raw: bytes) -> "TpmEvidence":
-    import msgspec
+def _bank(log: "EventLog") -> int:
+    """Choose the bank to replay: SHA-256 where every entry has it, else the last one that does."""
+    from casemate.wire.eventlog import EV_NO_ACTION
+    from casemate.wire.tpm import ALG_SHA256
 
-    from casemate.errors import InputError
-    from casemate.tee.vtpm.report import TpmEvidence
-
-    try:
-        return msgspec.json.decode(raw, type=TpmEvidence)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError("evidence", got=error, want="evidence of a TPM, JSON") from error
+    extended = [event for event in log.events if event.kind != EV_NO_ACTION]
+    banks = [
+        algorithm
+        for algorithm, _ in log.algorithms
+        if all(event.digest(algorithm) is not None for event in extended)
+    ]
+    return ALG_SHA256 if ALG_SHA256 in banks or not banks else banks[-1]
 
 
 def _digest_of(entry: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """UEFI device paths as text, one string per node (UEFI 2.10 section 10; tee §5.4).
 
-The forms are upstream's, kept to the letter since policies compare them. A node that does not fit
-its form, or has none, is shown as ``Path(type,subtype,hexdata)``.
+The forms are upstream's, kept to the letter since policies compare them. A node that is too short
+for its form, or has none, is shown as ``Path(type,subtype,hexdata)``.
 """
 
 from collections.abc import Callable
@@ -45,11 +45,11 @@ def _node(kind: int, subtype: int, data: bytes) -> str:
 
 
 def _pci(data: bytes) -> str | None:
-    return f"Pci({data[0]},{data[1]})" if len(data) == 2 else None
+    return f"Pci({data[0]},{data[1]})" if len(data) >= 2 else None
 
 
 def _acpi(data: bytes) -> str | None:
-    if len(data) != 8:
+    if len(data) < 8:
         return None
     packed = int.from_bytes(data[0:2], "little")
     letters = "".join(chr(0x40 + (packed >> shift & 0x1F)) for shift in (10, 5, 0))
@@ -57,7 +57,7 @@ def _acpi(data: bytes) -> str | None:
 
 
 def _usb(data: bytes) -> str | None:
-    return f"USB({data[0]},{data[1]})" if len(data) == 2 else None
+    return f"USB({data[0]},{data[1]})" if len(data) >= 2 else None
 
 
 def _mac(data: bytes) -> str | None:
@@ -67,27 +67,27 @@ def _mac(data: bytes) -> str | None:
 
 
 def _ipv4(data: bytes) -> str | None:
-    if len(data) < 15:
+    if len(data) < 23:
         return None
     local, remote = (".".join(map(str, part[::-1])) for part in (data[0:4], data[4:8]))
-    protocol = {6: "TCP", 17: "UDP"}.get(_little(data[12:14]), str(_little(data[12:14])))
-    origin = "Static" if data[14] else "DHCP"
+    protocol = {6: "TCP", 17: "UDP"}.get(_little(data[12:14]), "")
+    origin = {0: "DHCP", 1: "Static"}.get(data[14], "")
     gateway, mask = _little(data[15:19]), _little(data[19:23])
     tail = f",{gateway},{mask}" if gateway or mask else ""
     return f"IPv4({remote},{protocol},{origin},{local}{tail})"
 
 
 def _fibre(data: bytes) -> str | None:
-    if len(data) != 20:
+    if len(data) < 16:
         return None
-    return f"FibreEx(0x{data[4:12].hex().upper()},0x{data[12:20].hex().upper()})"
+    return f"FibreEx(0x{data[0:8].hex()},0x{data[8:16].hex()})"
 
 
 def _hard_drive(data: bytes) -> str | None:
-    if len(data) != 38:
+    if len(data) < 38:
         return None
     number, start, size = _little(data[0:4]), _little(data[4:12]), _little(data[12:20])
-    match data[37]:
+    match data[36]:
         case 1:
             signature = f"MBR,0x{_little(data[20:24]):08x}"
         case 2:
@@ -105,17 +105,19 @@ def _vendor_media(data: bytes) -> str | None:
 
 
 def _file(data: bytes) -> str | None:
-    try:
-        return f"File({data.decode('utf-16-le').rstrip(chr(0))})"
-    except UnicodeDecodeError:
+    if not data or len(data) % 2:
         return None
+    return f"File({data[:-2].decode('utf-16-le', errors='replace')})"
 
 
 def _bbs(data: bytes) -> str | None:
     if len(data) < 4:
         return None
     kind = _little(data[0:2])
-    description = data[4:].split(b"\0")[0].decode(errors="replace")
+    try:
+        description = data[4:].partition(b"\0")[0].decode()
+    except UnicodeDecodeError:
+        return None
     return f"BBS({_BBS_TYPES.get(kind, str(kind))},{description},{_little(data[2:4])})"
 
 

@@ -1,53 +1,84 @@
 """Event logs as claims: the JSON form policies read (tee §5.4), upstream's to the letter.
 
 Nothing in ``details`` is proven but by the digest beside it: ``digest_matches_event`` says whether
-the event is what was hashed, which for many types it never is.
+the event is what was hashed, which for many types it never is. For the attestation agent's own
+entries it always is, so one that does not match is refused.
 """
 
-from base64 import b64encode
+import struct
+from binascii import b2a_base64
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
 
+from casemate.errors import PeerError
 from casemate.wire.device_path import parse_device_path
-from casemate.wire.eventlog import ALGORITHM_NAMES, EventLog, LoggedEvent, digest_of
+from casemate.wire.eventlog import ALGORITHM_NAMES, DIGEST_SIZES, EventLog, LoggedEvent, hash_of
 
 AAEL_TAG: Final = 0x4141454C
 """Tag of the attestation agent's own entries; on disk ``LEAA``."""
-_PATH_AT: Final = 32  # UEFI_IMAGE_LOAD_EVENT: location, length, link address, path length (8 each)
-_END_NODE: Final = 4
+_LEAA: Final = AAEL_TAG.to_bytes(4, "little")
+_TAG_HEAD: Final = 8  # tag, size of the text (4 each)
+_IMAGE_HEAD: Final = 32  # UEFI_IMAGE_LOAD_EVENT: location, length, link address, path length
+_VARIABLE: Final = struct.Struct("<16sQQ")  # UEFI_VARIABLE_DATA: GUID, characters, bytes
+_NODE_HEAD: Final = 4  # of a device path's node, and the whole of its end node
 _UTF16_DOT: Final = b".\0"
+_VISIBLE: Final = dict.fromkeys((*range(32), *range(127, 160))) | {0x10: " "}
+_DEEPEST_CONTENT: Final = 128
+"""Levels of JSON in the content of an entry, as upstream; what nests deeper stays text."""
 
 Details = dict[str, Any]
 
 
-def to_claims(log: EventLog) -> list[Details]:
+def to_claims(log: EventLog, *, strict: bool = True) -> list[Details]:
     """Give one object per entry, ready for JSON.
 
+    Not ``strict``, an entry whose event cannot be read as its type wants has empty details: for
+    logs of firmware that is known to write others, which only its digests speak for.
+
     Raises:
-        PeerError: an entry whose own lengths do not fit.
+        PeerError: an event that is no UTF-8 or no JSON where it must be, whose own lengths do not
+            fit, or which is not what was hashed though it must be.
     """
-    return [to_claim(event) for event in log.events]
+    return [_claim(event, strict) for event in log.events]
 
 
-def to_claim(event: LoggedEvent) -> Details:
+def to_claim(event: LoggedEvent, *, strict: bool = True) -> Details:
     """Give one entry's object.
 
     Raises:
-        PeerError: its own lengths do not fit.
+        PeerError: see ``to_claims``.
     """
-    details = _DETAILS.get(event.kind)
+    return _claim(event, strict)
+
+
+def _claim(event: LoggedEvent, strict: bool) -> Details:  # noqa: FBT001  # called for each entry
+    data, kind = event.data, event.kind
+    matches: bool | None = None
+    digests = []
+    for algorithm, digest in event.digests:
+        if algorithm in DIGEST_SIZES and matches is not False:
+            matches = hash_of(algorithm)(data).digest() == digest
+        name = ALGORITHM_NAMES.get(algorithm) or f"{algorithm:#06x}"
+        digests.append({"alg": name, "digest": digest.hex()})
+    details: Details = {}
+    if kind in _DETAILS:
+        try:
+            if not matches and kind == _EV_EVENT_TAG and data.startswith(_LEAA):
+                raise _not_measured()
+            details = _DETAILS[kind](data)
+        except (PeerError, UnicodeDecodeError) as error:
+            if strict:
+                raise _unreadable(kind, error) from error
     return {
-        "details": details(event.data) if details else {},
-        "digest_matches_event": _matches(event),
-        "digests": [
-            {"alg": ALGORITHM_NAMES.get(alg, f"{alg:#06x}"), "digest": digest.hex()}
-            for alg, digest in event.digests
-        ],
-        "event": _base64(event.data),
+        "details": details,
+        "digest_matches_event": matches is True,
+        "digests": digests,
+        "event": b2a_base64(data, newline=False).decode(),
         "index": event.register,
-        "type_name": type_name(event.kind),
+        "type_name": TYPE_NAMES.get(kind) or type_name(kind),
     }
 
 
@@ -56,31 +87,65 @@ def type_name(kind: int) -> str:
     return TYPE_NAMES.get(kind, f"EV_UNKNOWN_{kind:#010x}")
 
 
-def _matches(event: LoggedEvent) -> bool:
-    known = [(alg, digest) for alg, digest in event.digests if alg in ALGORITHM_NAMES]
-    return bool(known) and all(digest_of(event.data, alg) == digest for alg, digest in known)
+def _unreadable(kind: int, error: PeerError | UnicodeDecodeError) -> PeerError:
+    if isinstance(error, PeerError):
+        return PeerError(f"event log, {type_name(kind)}", got=error.got, want=error.want)
+    return PeerError(f"event log, {type_name(kind)}", got=error.reason, want=error.encoding)
+
+
+def _not_measured() -> PeerError:
+    return PeerError(
+        "own entry",
+        got="an event that is not what was measured",
+        want="digests of the whole event field",
+        spec="tee §5.2",
+    )
+
+
+def _wrong_length(got: object, want: str) -> PeerError:
+    return PeerError("lengths", got=got, want=want)
 
 
 def _text(data: bytes) -> Details:
-    return {"string": data.decode(errors="replace")}
+    return {"string": data.decode()}
 
 
 def _tagged(data: bytes) -> Details:
-    tag, size = int.from_bytes(data[0:4], "little"), int.from_bytes(data[4:8], "little")
-    text = data[8 : 8 + size].decode(errors="replace").replace("\0", "")
-    if tag != AAEL_TAG:
+    size = int.from_bytes(data[4:8], "little")
+    raw = data[_TAG_HEAD : _TAG_HEAD + size]
+    if len(data) < _TAG_HEAD or len(raw) != size:
+        raise _wrong_length(f"{size} bytes of text in an event of {len(data)}", "all of them")
+    text = raw.decode(errors="replace").replace("\0", "")
+    if not data.startswith(_LEAA):
         return {"string": text}
-    domain, _, rest = text.partition(" ")
-    operation, _, content = rest.partition(" ")
-    parts = {"domain": domain, "operation": operation, "content": _json_or_text(content)}
+    words = raw.decode().split(" ", 2)
+    if len(words) < 3 or b"\n" in raw:
+        raise PeerError("text", got=text, want="domain, operation and content on one line")
+    parts = {"domain": words[0], "operation": words[1], "content": _json_or_text(words[2])}
     return {"string": text, "unicode_name": "AAEL", "data": parts}
 
 
 def _json_or_text(content: str) -> Any:
     try:
-        return msgspec.json.decode(content)
-    except (msgspec.DecodeError, RecursionError):
+        found = msgspec.json.decode(content)
+    except (msgspec.DecodeError, RecursionError, ValueError):
         return content
+    deep = content.count("[") + content.count("{") > _DEEPEST_CONTENT
+    return content if deep and _is_deeper(found, _DEEPEST_CONTENT) else found
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Say whether JSON nests more than ``levels`` deep."""
+    layer = [value]
+    for _ in range(levels):
+        inner: list[Any] = []
+        for item in layer:
+            if isinstance(item, dict):
+                inner.extend(item.values())
+            elif isinstance(item, list):
+                inner.extend(item)
+        layer = inner
+    return any(isinstance(item, dict | list) for item in layer)
 
 
 def _config_flags(data: bytes) -> Details:
@@ -88,54 +153,64 @@ def _config_flags(data: bytes) -> Details:
         text = data.decode()
     except UnicodeDecodeError:
         return {"string": ""}
-    visible = (c for c in text.replace("\x10", " ") if not _is_control(c))
-    return {"string": "".join(visible)}
-
-
-def _is_control(character: str) -> bool:
-    return character < " " or "\x7f" <= character <= "\x9f"
+    return {"string": text.translate(_VISIBLE)}
 
 
 def _initial_program(data: bytes) -> Details:
-    if data.startswith(_UTF16_DOT):
+    if len(data) < 2:
+        raise _wrong_length(f"{len(data)} bytes", "2 or more")
+    if data[:2] == _UTF16_DOT:
+        if len(data) == 2 or len(data) % 2:
+            raise _wrong_length(f"{len(data)} bytes", "whole UTF-16 after the dot")
         return {"string": data[2:-2].decode("utf-16-le", errors="replace")}
     try:
-        return {"string": data.split(b"\0")[0].decode()}
+        return {"string": data.partition(b"\0")[0].decode()}
     except UnicodeDecodeError:
         return {"string": data.hex()}
 
 
 def _variable(data: bytes) -> Details:
-    name_size = int.from_bytes(data[16:24], "little")
-    data_size = int.from_bytes(data[24:32], "little")
-    value_at = 32 + name_size * 2
-    value = data[value_at : value_at + data_size]
-    raw = data[:16].hex()
-    cuts = (raw[0:8], raw[8:12], raw[12:16], raw[16:20], raw[20:32])
+    if len(data) < _VARIABLE.size:
+        raise _wrong_length(f"{len(data)} bytes", f"{_VARIABLE.size} or more")
+    name, name_size, data_size = _VARIABLE.unpack_from(data)
+    value_at = _VARIABLE.size + name_size * 2
+    value_end = value_at + data_size
+    if value_end > len(data):
+        raise _wrong_length(
+            f"a name of {name_size} and data of {data_size} in {len(data)} bytes", "both of them"
+        )
     return {
-        "unicode_name": data[32:value_at].decode("utf-16-le", errors="replace"),
+        "unicode_name": data[_VARIABLE.size : value_at].decode("utf-16-le"),
         "unicode_name_length": name_size,
-        "variable_data": _base64(value),
+        "variable_data": b2a_base64(data[value_at:value_end], newline=False).decode(),
         "variable_data_length": data_size,
-        "variable_name": "-".join(cuts),
+        "variable_name": _guid_in_file_order(name),
     }
+
+
+@lru_cache(maxsize=64)
+def _guid_in_file_order(raw: bytes) -> str:
+    text = raw.hex()
+    return f"{text[0:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:32]}"
 
 
 def _application(data: bytes) -> Details:
     size = int.from_bytes(data[24:32], "little")
-    if size == 0:
+    if len(data) < _IMAGE_HEAD or (size and not 2 * _NODE_HEAD <= size <= len(data) - _IMAGE_HEAD):
+        raise _wrong_length(f"a device path of {size} in {len(data)} bytes", "all of it")
+    if not size:
         return {}
-    return {"device_paths": parse_device_path(data[_PATH_AT:][:size][:-_END_NODE])}
+    return {"device_paths": parse_device_path(data[_IMAGE_HEAD : _IMAGE_HEAD + size - _NODE_HEAD])}
 
 
 def _described(data: bytes) -> Details:
-    return {"string": data[1 : data[0] if data else 0].decode(errors="replace")}
+    size = data[0] if data else 0
+    if not 1 <= size <= len(data):
+        raise _wrong_length(f"a description of {size} in {len(data)} bytes", "1 or more, all of it")
+    return {"string": data[1:size].decode()}
 
 
-def _base64(data: bytes) -> str:
-    return b64encode(data).decode("ascii")
-
-
+_EV_EVENT_TAG: Final = 6
 TYPE_NAMES: Final = {
     0x00000000: "EV_PREBOOT_CERT",
     0x00000001: "EV_POST_CODE",

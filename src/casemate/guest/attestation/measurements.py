@@ -8,10 +8,10 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Final, Protocol
 
-from casemate.crypto.digest import Algorithm, Digest
 from casemate.errors import HostError, InputError
 from casemate.guest.attestation.settings import EventLogSettings
 from casemate.wire import aael
+from casemate.wire.tpm import ALG_SHA256
 
 EVENT_LOG: Final = Path("/run/attestation-agent/eventlog")
 _WITH_REGISTERS: Final = frozenset({"tpm", "az-snp-vtpm", "az-tdx-vtpm"})
@@ -62,8 +62,8 @@ class Measurements:
         if not 0 <= index <= _LAST_PCR:
             raise InputError("RegisterIndex", got=index, want="a PCR, 0 to 23")
         event = aael.tagged_event(domain, operation, content)
-        self._attester.extend(index, Digest.of(event, Algorithm.SHA256).value, event)
-        self._append(aael.entry(index, event, Algorithm.SHA256))
+        self._attester.extend(index, aael.digest(event, ALG_SHA256), event)
+        self._append(aael.entry(index, event, ALG_SHA256))
         return Outcome.DONE
 
     def _append(self, entry: bytes) -> None:

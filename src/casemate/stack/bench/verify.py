@@ -6,6 +6,7 @@ Trustee has after its first guest. The floor is the bare signatures of each, one
 """
 
 import asyncio
+import struct
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -102,21 +103,26 @@ def _verification(made: Simulated, memory: ChainMemory | None) -> Callable[[], o
 
 
 def _event_log() -> Callable[[], object]:
-    import hashlib
-
-    from casemate.wire.eventlog import EventLog, LoggedEvent, replay
+    """Read a log such as a TD's that GRUB booted: most of it commands, the rest variables."""
+    from casemate.wire.eventlog import EventLog, LoggedEvent, hash_of, replay
     from casemate.wire.eventlog_json import to_claims
-    from casemate.wire.tpm import ALG_SHA256
+    from casemate.wire.tpm import ALG_SHA384
 
+    name = "SecureBoot".encode("utf-16-le")
+    variable = bytes(range(16)) + struct.pack("<QQ", len(name) // 2, 1) + name + b"\1"
+    kinds = [(0xD, b"grub_cmd: insmod gzio and some more %d\0" % n) for n in range(70)]
+    kinds += [(0x80000001, variable)] * 20
+    kinds += [(4, bytes(4)), (0x80000007, b"Calling EFI Application from Boot Option")] * 5
+    hashed = hash_of(ALG_SHA384)
     events = tuple(
-        LoggedEvent(1 + n % 4, 6, ((ALG_SHA256, hashlib.sha256(bytes([n])).digest()),), bytes([n]))
-        for n in range(100)
+        LoggedEvent(1 + n % 4, kind, ((ALG_SHA384, hashed(data).digest()),), data)
+        for n, (kind, data) in enumerate(kinds)
     )
-    raw = EventLog(((ALG_SHA256, 32),), events).encode()
+    raw = EventLog(((ALG_SHA384, 48),), events).encode()
 
     def read() -> object:
         log = EventLog.parse(raw)
-        return replay(log.events, ALG_SHA256), to_claims(log)
+        return replay(log.events, ALG_SHA384), to_claims(log)
 
     return read
 

@@ -74,7 +74,7 @@ def _difference(
 
 def describe(event: LoggedEvent) -> str:
     """Say in a few words what a log's entry says of itself (which nothing proves)."""
-    details = to_claim(event)["details"]
+    details = to_claim(event, strict=False)["details"]
     text = details.get("string") or details.get("unicode_name")
     if text is None and "device_paths" in details:
         text = "/".join(details["device_paths"])
