@@ -133,19 +133,47 @@ def verify(
     for one in path:
         _verify_dates(one, at)
         _verify_critical(one, understood)
-    used = _verify_not_revoked(path, lists, at, required=lists_required)
     _verify_root(path[-1], pins)
     chain = VerifiedChain(
         path=tuple(path),
-        lists=tuple(used),
-        not_before=max([*(one.not_before for one in path), *(one.this_update for one in used)]),
-        not_after=min(
-            [*(one.not_after for one in path), *(one.next_update or _END_OF_TIME for one in used)]
-        ),
+        lists=(),
+        not_before=max(one.not_before for one in path),
+        not_after=min(one.not_after for one in path),
     )
+    chain = verify_not_revoked(chain, lists, at=at, required=lists_required)
     if memory:
         memory.keep(key, chain)
     return chain
+
+
+def verify_not_revoked(
+    chain: VerifiedChain,
+    lists: Sequence[RevocationList],
+    *,
+    at: datetime,
+    required: bool = False,
+    memory: ChainMemory | None = None,
+) -> VerifiedChain:
+    """Verify step 5 alone, for callers to whom it is a step of its own.
+
+    Returns:
+        The chain with the lists that were used; it ends when the first of them does.
+
+    Raises:
+        VerificationError: a certificate is revoked, or a required list is missing.
+    """
+    key = ("lists", tuple(one.der for one in chain.path), tuple(one.der for one in lists), required)
+    if memory and (known := memory.find(key, at)):
+        return known
+    used = _verify_not_revoked(chain.path, lists, at, required=required)
+    checked = chain._replace(
+        lists=tuple(used),
+        not_before=max([chain.not_before, *(one.this_update for one in used)]),
+        not_after=min([chain.not_after, *(one.next_update or _END_OF_TIME for one in used)]),
+    )
+    if memory:
+        memory.keep(key, checked)
+    return checked
 
 
 def _verify_links(path: Sequence[Certificate]) -> None:
