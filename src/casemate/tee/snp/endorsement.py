@@ -15,7 +15,7 @@ from casemate.crypto.revocation import RevocationList
 from casemate.crypto.vendor_chain import VerifiedChain
 from casemate.errors import PeerError, VerificationError
 from casemate.tee.evidence import Inputs, refusal
-from casemate.tee.snp import roots
+from casemate.tee.snp import bits, roots
 from casemate.tee.snp.product import Product, TcbLayout
 from casemate.tee.snp.report import SIGNED_SIZE, Report
 from casemate.tee.snp.vek import OIDS, SUBJECTS, EndorsementKey, KeyKind, root_name
@@ -40,7 +40,7 @@ def signing_key_kind(report: Report) -> KeyKind:
     Raises:
         VerificationError: none did, or the field means nothing.
     """
-    selector = report.key_info >> 2 & 7
+    selector = bits.signing_key(report.key_info)
     kind = _KINDS.get(selector)
     if kind is None:
         raise _refused("key_info signing key", selector, "0 (VCEK) or 1 (VLEK)")
@@ -63,17 +63,13 @@ def hw_id(report: Report, product: Product) -> bytes:
     return report.chip_id[: product.hw_id_size]
 
 
-def find(
-    report: Report,
-    carried: Sequence[Certificate] | None,
-    inputs: Inputs,
-) -> EndorsementKey:
+def find(report: Report, carried: Sequence[Certificate] | None, inputs: Inputs) -> EndorsementKey:
     """Find the certificate of the key that signed.
 
     Args:
         report: the report.
-        carried: certificates that came with the evidence; the first of an endorsement key counts,
-            and there must be one. None looks for the chip's in ``inputs``.
+        carried: certificates that came with the evidence. None: none did, and the chip's is looked
+            for in ``inputs``.
         inputs: collateral and the operator's own certificates.
 
     Raises:
@@ -81,24 +77,47 @@ def find(
         PeerError: the one that came cannot be read.
     """
     if carried is not None:
-        for one in carried:
-            if one.common_name in SUBJECTS:
-                return EndorsementKey.parse(one)
-        names = ", ".join(one.common_name for one in carried)
-        raise _refused("cert_chain", names or "no certificate", "a VCEK or a VLEK", remedy=_FETCH)
+        return carried_key(carried)
+    if found := known_key(report, inputs):
+        return found
+    kind = signing_key_kind(report)
+    wanted = (
+        f"one for chip {report.chip_id.hex()}"
+        if kind is KeyKind.VCEK
+        else f"one for TCB {report.reported_tcb}"
+    )
+    raise _refused(f"{kind} certificate", "none", wanted, remedy=_FETCH)
+
+
+def carried_key(carried: Iterable[Certificate]) -> EndorsementKey:
+    """Read the first endorsement key among certificates that came with the evidence.
+
+    Raises:
+        VerificationError: there is none.
+        PeerError: it cannot be read.
+    """
+    names = []
+    for one in carried:
+        if one.common_name in SUBJECTS:
+            return EndorsementKey.parse(one)
+        names.append(one.common_name)
+    raise _refused(
+        "cert_chain", ", ".join(names) or "no certificate", "a VCEK or a VLEK", remedy=_FETCH
+    )
+
+
+def known_key(report: Report, inputs: Inputs) -> EndorsementKey | None:
+    """Look for the key in what was gathered: of the chip, best of the TCB that it reports.
+
+    A VLEK is of no chip; only one of that TCB will do.
+
+    Raises:
+        VerificationError: the report does not say which kind of key signed it.
+    """
     kind = signing_key_kind(report)
     found = [one for one in _known(inputs, kind) if _is_for(one, report)]
     exact = [one for one in found if one.tcb == report.reported_tcb]
-    if not found:
-        raise _refused(
-            f"{kind} certificate",
-            "none",
-            f"one for chip {report.chip_id.hex()}"
-            if kind is KeyKind.VCEK
-            else f"one for TCB {report.reported_tcb}",
-            remedy=_FETCH,
-        )
-    return (exact or found)[0]
+    return next(iter(exact or found), None)
 
 
 def _known(inputs: Inputs, kind: KeyKind) -> Iterable[EndorsementKey]:
@@ -125,14 +144,14 @@ def verify_key_info(report: Report, vek: EndorsementKey) -> None:
     """
     if report.sig_algo != ECDSA_P384_SHA384:
         raise _refused("sig_algo", report.sig_algo, "1 (ECDSA P-384 with SHA-384)")
-    if report.key_info >> 1 & 1:
+    if report.key_info >> bits.CHIP_KEY_MASK & 1:
         raise _refused(
             "key_info chip key mask",
             "set: the report is not signed",
             "clear",
             remedy="the host masks its chip key; let it unmask the key",
         )
-    if report.key_info >> 5:
+    if report.key_info & ~bits.KEY_INFO_KNOWN:
         raise _refused("key_info", f"{report.key_info:#x}", "zeros above bit 4")
     if (kind := signing_key_kind(report)) is not vek.kind:
         raise _refused("key_info signing key", kind, f"{vek.kind}, as its certificate says")

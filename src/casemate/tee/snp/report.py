@@ -217,17 +217,18 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return by_model(self.cpuid_fam_id, self.cpuid_mod_id)
 
 
-def require_version(version: int) -> int:
+def require_version(version: int, least: int = VERSIONS.start) -> int:
     """Give the version back.
 
     Raises:
-        PeerError: it is none that can be read.
+        PeerError: it is none that can be read, or older than ``least``.
     """
-    if version not in VERSIONS:
+    if version not in VERSIONS or version < least:
+        age = "too old" if version < least else "unexpected"
         raise PeerError(
             "report version",
-            got=version,
-            want=f"{VERSIONS.start} to {VERSIONS.stop - 1}",
+            got=f"{version}, {age}",
+            want=f"{least} to {VERSIONS.stop - 1}",
             spec=_SPEC,
         )
     return version
