@@ -13,9 +13,9 @@ ends: vendors' chains are few, and cost more than the evidence they vouch for.
 
 import itertools
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from casemate.crypto.certificate import Certificate
 from casemate.crypto.revocation import RevocationList
@@ -23,6 +23,9 @@ from casemate.errors import Refusal, VerificationError
 
 LONGEST: Final = 6
 """Certificates of a chain, root and leaf among them."""
+
+_K = TypeVar("_K", bound=Hashable)
+_V = TypeVar("_V")
 
 _SPEC: Final = "RFC 5280 section 6"
 _UNDERSTOOD: Final = frozenset(
@@ -57,11 +60,15 @@ class VerifiedChain(NamedTuple):
 
 
 class ChainMemory:
-    """Chains that held before, by everything that they depended on. Bounded; the oldest goes."""
+    """Chains that held before, by everything that they depended on, and certificates as they read.
+
+    Bounded: of each kind ``most``, and the oldest goes.
+    """
 
     def __init__(self, most: int = 1024) -> None:
         self._most = most
         self._kept: OrderedDict[tuple[object, ...], VerifiedChain] = OrderedDict()
+        self._read: OrderedDict[tuple[object, ...], Any] = OrderedDict()
 
     def find(self, key: tuple[object, ...], at: datetime) -> VerifiedChain | None:
         """Give a chain that still holds ``at`` this time."""
@@ -73,6 +80,20 @@ class ChainMemory:
         self._kept[key] = chain
         if len(self._kept) > self._most:
             self._kept.popitem(last=False)
+
+    def recall(self, read: Callable[[_K], _V], raw: _K) -> _V:
+        """Give what ``read`` made of the same bytes before, or let it read them now.
+
+        It must depend on nothing else. What it raises is not remembered.
+        """
+        key = (read, raw)
+        found = self._read.get(key)
+        if found is None:
+            found = self._read[key] = read(raw)
+            if len(self._read) > self._most:
+                self._read.popitem(last=False)
+        value: _V = found
+        return value
 
 
 def arrange(leaf: Certificate, pool: Iterable[Certificate]) -> tuple[Certificate, ...]:
@@ -257,7 +278,7 @@ def _verify_root(root: Certificate, pins: frozenset[bytes]) -> None:
             "one of " + (", ".join(sorted(pin.hex() for pin in pins)) or "none"),
             remedy="only roots that are pinned, or named by the operator, are trusted",
         )
-    if not root.signed_by(root):
+    if not root.is_self_signed:
         raise refused(root, "a root that did not sign itself", "a self-signed root")
 
 

@@ -12,7 +12,7 @@ import msgspec
 from casemate.crypto import vendor_chain
 from casemate.crypto.certificate import Certificate
 from casemate.crypto.revocation import RevocationList
-from casemate.crypto.vendor_chain import VerifiedChain
+from casemate.crypto.vendor_chain import ChainMemory, VerifiedChain
 from casemate.errors import PeerError, VerificationError
 from casemate.tee.evidence import Inputs, refusal
 from casemate.tee.snp import bits, roots
@@ -77,7 +77,7 @@ def find(report: Report, carried: Sequence[Certificate] | None, inputs: Inputs) 
         PeerError: the one that came cannot be read.
     """
     if carried is not None:
-        return carried_key(carried)
+        return carried_key(carried, inputs.memory)
     if found := known_key(report, inputs):
         return found
     kind = signing_key_kind(report)
@@ -89,7 +89,9 @@ def find(report: Report, carried: Sequence[Certificate] | None, inputs: Inputs) 
     raise _refused(f"{kind} certificate", "none", wanted, remedy=_FETCH)
 
 
-def carried_key(carried: Iterable[Certificate]) -> EndorsementKey:
+def carried_key(
+    carried: Iterable[Certificate], memory: ChainMemory | None = None
+) -> EndorsementKey:
     """Read the first endorsement key among certificates that came with the evidence.
 
     Raises:
@@ -99,7 +101,7 @@ def carried_key(carried: Iterable[Certificate]) -> EndorsementKey:
     names = []
     for one in carried:
         if one.common_name in SUBJECTS:
-            return EndorsementKey.parse(one)
+            return _read(one, memory)
         names.append(one.common_name)
     raise _refused(
         "cert_chain", ", ".join(names) or "no certificate", "a VCEK or a VLEK", remedy=_FETCH
@@ -125,9 +127,13 @@ def _known(inputs: Inputs, kind: KeyKind) -> Iterable[EndorsementKey]:
     for one in (*inputs.collateral.certificates, *inputs.anchors.material.certificates):
         try:
             if SUBJECTS.get(one.common_name) is kind:
-                yield EndorsementKey.parse(one)
+                yield _read(one, inputs.memory)
         except PeerError:
             continue  # somebody's broken file; whoever needs it finds it missing
+
+
+def _read(one: Certificate, memory: ChainMemory | None) -> EndorsementKey:
+    return memory.recall(EndorsementKey.parse, one) if memory else EndorsementKey.parse(one)
 
 
 def _is_for(vek: EndorsementKey, report: Report) -> bool:

@@ -4,12 +4,14 @@ A report in JSON is re-encoded to the 1184 bytes that were signed, so nothing th
 takes part in the verdict.
 """
 
+from operator import attrgetter
 from typing import Annotated, Any, Final, Literal, Self
 
 import msgspec
 
 from casemate.crypto.certificate import Certificate
 from casemate.crypto.revocation import RevocationList
+from casemate.crypto.vendor_chain import ChainMemory
 from casemate.errors import PeerError
 from casemate.tee.evidence import parse_json
 from casemate.tee.snp.report import (
@@ -39,17 +41,48 @@ _SINCE: Final = tuple(
     if part.since in {OLDEST_WITH_MODEL, OLDEST_WITH_MITIGATIONS}
 )
 
+# What each list holds is looked at where it becomes bytes: half the time of a constraint for each.
 Byte = Annotated[int, msgspec.Meta(ge=0, le=0xFF)]
 U32 = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF_FFFF)]
 U64 = Annotated[int, msgspec.Meta(ge=0)]  # msgspec knows no larger bounds; encode() refuses
-Bytes16 = Annotated[list[Byte], msgspec.Meta(min_length=16, max_length=16)]
-Bytes32 = Annotated[list[Byte], msgspec.Meta(min_length=32, max_length=32)]
-Bytes48 = Annotated[list[Byte], msgspec.Meta(min_length=48, max_length=48)]
-Bytes64 = Annotated[list[Byte], msgspec.Meta(min_length=64, max_length=64)]
-Bytes72 = Annotated[list[Byte], msgspec.Meta(min_length=72, max_length=72)]
-Der = Annotated[list[Byte], msgspec.Meta(max_length=1 << 20)]
+Bytes16 = Annotated[list[int], msgspec.Meta(min_length=16, max_length=16)]
+Bytes32 = Annotated[list[int], msgspec.Meta(min_length=32, max_length=32)]
+Bytes48 = Annotated[list[int], msgspec.Meta(min_length=48, max_length=48)]
+Bytes64 = Annotated[list[int], msgspec.Meta(min_length=64, max_length=64)]
+Bytes72 = Annotated[list[int], msgspec.Meta(min_length=72, max_length=72)]
+
+_NUMBERS: Final = msgspec.json.Decoder(list[int])
+_LISTS: Final = attrgetter(*_BYTES)
+_PLAIN: Final = tuple(
+    part.name for part in LAYOUT if part.name and part.name not in {*_BYTES, *_SIGNATURE}
+)
+_VALUES: Final = attrgetter(*_PLAIN)
 
 CertificateKind = Literal["ARK", "ASK", "VCEK", "VLEK", "CRL", "Empty"]
+
+
+def octets(numbers: list[int], where: str) -> bytes:
+    """Give the bytes of a list.
+
+    Raises:
+        PeerError: a number is none.
+    """
+    try:
+        return bytes(numbers)
+    except ValueError as error:
+        raise PeerError(where, got=error, want="numbers of 0 to 255", spec=_SPEC) from error
+
+
+def _der(text: bytes) -> bytes:
+    """Read a piece of the chain; PeerError when it is no list of bytes."""
+    try:
+        return octets(_NUMBERS.decode(text), "cert_chain")
+    except msgspec.DecodeError as error:
+        raise PeerError("cert_chain", got=error, want="a list of bytes", spec=_SPEC) from error
+
+
+def _certificate(text: bytes) -> Certificate:
+    return Certificate.parse(_der(text))
 
 
 class SignatureJson(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -107,23 +140,22 @@ class ReportJson(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             PeerError: another version or processor, or members that its version does not have.
         """
         version = require_version(self.version)
-        fields: dict[str, Any] = {
-            name: getattr(self, name) for name in self.__struct_fields__ if name != "signature"
-        }
         for name, since in _SINCE:
-            if (fields[name] is None) is (version >= since):
+            value = getattr(self, name)
+            if (value is None) is (version >= since):
                 raise PeerError(
                     name,
-                    got=fields[name],
+                    got=value,
                     want=f"a number from version {since} on, null before",
                     spec=_SPEC,
                 )
-        for name in _BYTES:
-            fields[name] = bytes(fields[name])
+        fields: dict[str, Any] = dict(zip(_PLAIN, _VALUES(self), strict=True))
+        for name, numbers in zip(_BYTES, _LISTS(self), strict=True):
+            fields[name] = octets(numbers, name)
         report = Report(
             **fields,
-            signature_r=bytes(self.signature.r),
-            signature_s=bytes(self.signature.s),
+            signature_r=octets(self.signature.r, "signature.r"),
+            signature_s=octets(self.signature.s, "signature.s"),
         )
         report.encode()  # all parts fit
         return report
@@ -140,7 +172,13 @@ class CertificateEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One piece that the host passed on with the report."""
 
     cert_type: CertificateKind | OtherKind
-    data: Der
+    data: msgspec.Raw
+    """The list of bytes as it stands; read when somebody needs it."""
+
+    @classmethod
+    def of(cls, cert_type: CertificateKind | OtherKind, der: bytes) -> Self:
+        """Write a piece."""
+        return cls(cert_type, msgspec.Raw(msgspec.json.encode(list(der))))
 
 
 class SnpEvidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -199,8 +237,10 @@ class Presented(msgspec.Struct, frozen=True):
         form = self.form
         return Report.parse(form) if isinstance(form, bytes) else form.report()
 
-    def certificates(self) -> tuple[Certificate, ...] | None:
+    def certificates(self, memory: ChainMemory | None = None) -> tuple[Certificate, ...] | None:
         """Read the certificates that came; None when the evidence leaves finding them to us.
+
+        ``memory`` holds those that came before, by the text of their lists.
 
         Raises:
             PeerError: one is none, or is of another kind of key than it is said to be.
@@ -211,7 +251,8 @@ class Presented(msgspec.Struct, frozen=True):
         for piece in self.pieces:
             if piece.cert_type not in _CERTIFICATES:
                 continue
-            one = Certificate.parse(bytes(piece.data))
+            text = bytes(piece.data)
+            one = memory.recall(_certificate, text) if memory else _certificate(text)
             if (SUBJECTS.get(one.common_name, piece.cert_type)) != piece.cert_type:
                 raise PeerError(
                     f"cert_chain, {piece.cert_type}", got=one.common_name, want="its own kind"
@@ -222,7 +263,7 @@ class Presented(msgspec.Struct, frozen=True):
     def lists(self) -> tuple[RevocationList, ...]:
         """Read the revocation lists that came; PeerError when one is none."""
         return tuple(
-            RevocationList.parse(bytes(piece.data))
+            RevocationList.parse(_der(bytes(piece.data)))
             for piece in self.pieces or ()
             if piece.cert_type == "CRL"
         )

@@ -10,7 +10,7 @@ Level = Annotated[int, msgspec.Meta(ge=0, le=0xFF)]
 
 
 class SnpOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """max_vmpl 0-3, min_version 2-5, require_revocation_lists true/false, min_PART 0-255, kds_url."""
+    """max_vmpl 0-3, min_version 2-5, require_revocation_lists, min_PART 0-255, kds_url."""
 
     max_vmpl: Annotated[int, msgspec.Meta(ge=0, le=3)] = 0
     """Least privileged level that may have asked for the report. 0 is whoever owns the guest; above

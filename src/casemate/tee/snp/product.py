@@ -61,14 +61,17 @@ VENICE: Final = Product(
 """Known by its models; its root is not pinned, so an operator has to name one."""
 
 PRODUCTS: Final = (MILAN, GENOA, TURIN, VENICE)
+_BY_MODEL: Final = {
+    (product.family, model): product
+    for product in PRODUCTS
+    for models in product.models
+    for model in models
+}
 
 
 def by_model(family: int, model: int) -> Product | None:
     """Find a product line by the combined family and model; None when nobody knows it."""
-    for product in PRODUCTS:
-        if family == product.family and any(model in models for models in product.models):
-            return product
-    return None
+    return _BY_MODEL.get((family, model))
 
 
 def by_name(name: str) -> Product | None:

@@ -6,6 +6,7 @@ that does not.
 """
 
 import struct
+from operator import attrgetter
 from typing import Any, Final, NamedTuple, Self
 
 import msgspec
@@ -23,6 +24,7 @@ OLDEST_WITH_MODEL: Final = 3
 OLDEST_WITH_MITIGATIONS: Final = 5
 
 _SPEC: Final = "tee §3.2"
+_OLD: Final = "update the host's firmware; where that cannot be, option snp.min_version"
 
 
 class Part(NamedTuple):
@@ -87,7 +89,12 @@ _RESERVED: Final = tuple(
     (index, part.offset, bytes(part.size)) for index, part in enumerate(LAYOUT) if not part.name
 )
 _LATER: Final = tuple(part for part in LAYOUT if part.since > VERSIONS.start)
-_BLANK: Final = tuple(bytes(part.size) for part in LAYOUT)
+_BLANK: Final[tuple[Any, ...]] = tuple(bytes(part.size) for part in LAYOUT)
+_INDEXES: Final = tuple(index for index, _ in _NAMED)
+_VALUES: Final = attrgetter(*(name for _, name in _NAMED))
+_AT_TCB: Final = tuple(one for one in _NAMED if one[1] in TCBS)
+_AT_RELEASE: Final = tuple(one for one in _NAMED if one[1] in RELEASES)
+_AT_LATER: Final = tuple(index for index, part in enumerate(LAYOUT) if part in _LATER)
 
 
 class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True, order=True):
@@ -184,17 +191,15 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
                 or a value too large for its field.
         """
         layout = self.layout
-        values: list[Any] = list(_BLANK)
-        for index, name in _NAMED:
-            values[index] = getattr(self, name)
-        for index, part in enumerate(LAYOUT):
-            value = values[index]
-            if isinstance(value, Tcb):
-                values[index] = value.encode(layout, part.name)
-            elif isinstance(value, Release):
-                values[index] = value.encode(part.name)
-            elif value is None:
-                values[index] = 0
+        values = list(_BLANK)
+        for index, value in zip(_INDEXES, _VALUES(self), strict=True):
+            values[index] = value
+        for index, name in _AT_TCB:
+            values[index] = values[index].encode(layout, name)
+        for index, name in _AT_RELEASE:
+            values[index] = values[index].encode(name)
+        for index in _AT_LATER:
+            values[index] = values[index] or 0
         try:
             return _STRUCT.pack(*values)
         except struct.error as error:
@@ -230,6 +235,7 @@ def require_version(version: int, least: int = VERSIONS.start) -> int:
             got=f"{version}, {age}",
             want=f"{least} to {VERSIONS.stop - 1}",
             spec=_SPEC,
+            remedy=_OLD if version in VERSIONS else "",
         )
     return version
 

@@ -49,13 +49,15 @@ class Tcb(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         Raises:
             PeerError: a part is missing, is one that the product does not have, or is no byte.
         """
-        if (self.fmc is None) is (layout is TcbLayout.TURIN):
-            raise PeerError(f"{where}.fmc", got=self.fmc, want=f"as in {layout}", spec=_SPEC)
-        parts = [0 if part is None else getattr(self, part) for part in _ORDER[layout]]
+        fmc = self.fmc
+        if (fmc is None) is (layout is TcbLayout.TURIN):
+            raise PeerError(f"{where}.fmc", got=fmc, want=f"as in {layout}", spec=_SPEC)
         try:
-            return bytes(parts)
+            if fmc is None:
+                return bytes((self.bootloader, self.tee, 0, 0, 0, 0, self.snp, self.microcode))
+            return bytes((fmc, self.bootloader, self.tee, self.snp, 0, 0, 0, self.microcode))
         except ValueError as error:
-            raise PeerError(where, got=parts, want="bytes", spec=_SPEC) from error
+            raise PeerError(where, got=self, want="levels of 0 to 255", spec=_SPEC) from error
 
     @property
     def parts(self) -> dict[str, int]:

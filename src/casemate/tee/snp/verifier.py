@@ -112,7 +112,7 @@ def verify(
         report = presented.report()
         step.detail = f"TCB words as of {report.layout}"
     with trail.step(4) as step:
-        carried = presented.certificates()
+        carried = presented.certificates(inputs.memory)
         vek = endorsement.find(report, carried, inputs)
         step.detail = f"{vek.kind} of {vek.product_name}"
     with trail.step(5):
