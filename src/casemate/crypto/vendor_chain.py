@@ -81,7 +81,7 @@ class ChainMemory:
         if len(self._kept) > self._most:
             self._kept.popitem(last=False)
 
-    def recall(self, read: Callable[[_K], _V], raw: _K) -> _V:
+    def read_once(self, read: Callable[[_K], _V], raw: _K) -> _V:
         """Give what ``read`` made of the same bytes before, or let it read them now.
 
         It must depend on nothing else. What it raises is not remembered.

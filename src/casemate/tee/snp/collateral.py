@@ -9,8 +9,8 @@ from casemate.crypto.certificate import Certificate
 from casemate.errors import PeerError
 from casemate.tee.evidence import Inputs, refusal
 from casemate.tee.snp import endorsement
-from casemate.tee.snp.evidence import Presented
 from casemate.tee.snp.options import SnpOptions
+from casemate.tee.snp.presented import Presented
 from casemate.tee.snp.product import GENOA, MILAN, TURIN, Product, TcbLayout
 from casemate.tee.snp.report import TEE, Report, require_version
 from casemate.tee.snp.tcb import Tcb

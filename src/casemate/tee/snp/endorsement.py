@@ -133,7 +133,7 @@ def _known(inputs: Inputs, kind: KeyKind) -> Iterable[EndorsementKey]:
 
 
 def _read(one: Certificate, memory: ChainMemory | None) -> EndorsementKey:
-    return memory.recall(EndorsementKey.parse, one) if memory else EndorsementKey.parse(one)
+    return memory.read_once(EndorsementKey.parse, one) if memory else EndorsementKey.parse(one)
 
 
 def _is_for(vek: EndorsementKey, report: Report) -> bool:

@@ -9,23 +9,18 @@ from typing import Annotated, Any, Final, Literal, Self
 
 import msgspec
 
-from casemate.crypto.certificate import Certificate
-from casemate.crypto.revocation import RevocationList
-from casemate.crypto.vendor_chain import ChainMemory
 from casemate.errors import PeerError
 from casemate.tee.evidence import parse_json
 from casemate.tee.snp.report import (
     LAYOUT,
     OLDEST_WITH_MITIGATIONS,
     OLDEST_WITH_MODEL,
-    SIZE,
     TEE,
     Release,
     Report,
     require_version,
 )
 from casemate.tee.snp.tcb import Tcb
-from casemate.tee.snp.vek import SUBJECTS
 
 _SPEC: Final = "tee §3.1"
 _SIGNATURE: Final = frozenset({"signature_r", "signature_s"})
@@ -34,7 +29,6 @@ _BYTES: Final = tuple(
     for part in LAYOUT
     if part.form.endswith("s") and part.size >= 16 and part.name and part.name not in _SIGNATURE
 )
-_CERTIFICATES: Final = frozenset({"ARK", "ASK", "VCEK", "VLEK"})
 _SINCE: Final = tuple(
     (part.name, part.since)
     for part in LAYOUT
@@ -73,16 +67,16 @@ def octets(numbers: list[int], where: str) -> bytes:
         raise PeerError(where, got=error, want="numbers of 0 to 255", spec=_SPEC) from error
 
 
-def _der(text: bytes) -> bytes:
-    """Read a piece of the chain; PeerError when it is no list of bytes."""
+def read_list(text: bytes) -> bytes:
+    """Read the JSON text of a list of bytes.
+
+    Raises:
+        PeerError: it is none.
+    """
     try:
         return octets(_NUMBERS.decode(text), "cert_chain")
     except msgspec.DecodeError as error:
         raise PeerError("cert_chain", got=error, want="a list of bytes", spec=_SPEC) from error
-
-
-def _certificate(text: bytes) -> Certificate:
-    return Certificate.parse(_der(text))
 
 
 class SignatureJson(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -180,6 +174,10 @@ class CertificateEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Write a piece."""
         return cls(cert_type, msgspec.Raw(msgspec.json.encode(list(der))))
 
+    def der(self) -> bytes:
+        """Read the list; PeerError when it is no list of bytes."""
+        return read_list(bytes(self.data))
+
 
 class SnpEvidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The evidence object. ``cert_chain`` null: the verifier has to find the certificates."""
@@ -199,71 +197,3 @@ class SnpEvidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def encode(self) -> bytes:
         """Write JSON."""
         return msgspec.json.encode(self)
-
-
-class Presented(msgspec.Struct, frozen=True):
-    """Evidence as it came, in either form."""
-
-    form: ReportJson | bytes
-    """JSON, or the 1184 bytes."""
-    pieces: tuple[CertificateEntry, ...] | None
-    """None: no certificates came."""
-
-    @classmethod
-    def parse(cls, raw: bytes) -> Self:
-        """Tell the wire's JSON from a bare report, by content.
-
-        Raises:
-            PeerError: it is neither.
-        """
-        if len(raw) == SIZE and raw[:1] != b"{":
-            return cls(raw, None)
-        evidence = SnpEvidence.parse(raw)
-        chain = evidence.cert_chain
-        return cls(evidence.attestation_report, None if chain is None else tuple(chain))
-
-    @property
-    def version(self) -> int:
-        """Version of the report, which may be one that cannot be read."""
-        form = self.form
-        return int.from_bytes(form[:4], "little") if isinstance(form, bytes) else form.version
-
-    def report(self) -> Report:
-        """Read the report.
-
-        Raises:
-            PeerError: it is none.
-        """
-        form = self.form
-        return Report.parse(form) if isinstance(form, bytes) else form.report()
-
-    def certificates(self, memory: ChainMemory | None = None) -> tuple[Certificate, ...] | None:
-        """Read the certificates that came; None when the evidence leaves finding them to us.
-
-        ``memory`` holds those that came before, by the text of their lists.
-
-        Raises:
-            PeerError: one is none, or is of another kind of key than it is said to be.
-        """
-        if self.pieces is None:
-            return None
-        found = []
-        for piece in self.pieces:
-            if piece.cert_type not in _CERTIFICATES:
-                continue
-            text = bytes(piece.data)
-            one = memory.recall(_certificate, text) if memory else _certificate(text)
-            if (SUBJECTS.get(one.common_name, piece.cert_type)) != piece.cert_type:
-                raise PeerError(
-                    f"cert_chain, {piece.cert_type}", got=one.common_name, want="its own kind"
-                )
-            found.append(one)
-        return tuple(found)
-
-    def lists(self) -> tuple[RevocationList, ...]:
-        """Read the revocation lists that came; PeerError when one is none."""
-        return tuple(
-            RevocationList.parse(_der(bytes(piece.data)))
-            for piece in self.pieces or ()
-            if piece.cert_type == "CRL"
-        )

@@ -8,8 +8,8 @@ from casemate.crypto.vendor_chain import VerifiedChain
 from casemate.tee.evidence import CPU, Expectation, Inputs, VerifiedEvidence, fitted
 from casemate.tee.snp import bits, endorsement
 from casemate.tee.snp.claims import claims_of
-from casemate.tee.snp.evidence import Presented
 from casemate.tee.snp.options import SnpOptions
+from casemate.tee.snp.presented import Presented
 from casemate.tee.snp.report import TEE, Report, require_version
 from casemate.tee.trail import Check, Step, Topic, Trail, table
 
