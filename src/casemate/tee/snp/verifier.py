@@ -135,12 +135,12 @@ def verify(
         with trail.step(11):
             endorsement.verify_chip(report, vek)
     with trail.step(12) as step:
-        _verify_tcb_order(step, report)
+        verify_tcb_order(step, report)
     _verify_least_tcb(trail, report, options.least)
     with trail.step(14) as step:
-        _verify_bits(step, report)
-    _verify_policy_bit(trail, 15, report, bits.DEBUG, allowed=inputs.options.allow_debug)
-    _verify_policy_bit(trail, 16, report, bits.MIGRATION, allowed=inputs.options.allow_migration)
+        verify_bits(step, report)
+    verify_policy_bit(trail, 15, report, bits.DEBUG, allowed=inputs.options.allow_debug)
+    verify_policy_bit(trail, 16, report, bits.MIGRATION, allowed=inputs.options.allow_migration)
     with trail.step(17) as step:
         step.require(
             report.vmpl <= options.max_vmpl,
@@ -179,7 +179,12 @@ def _verify_not_revoked(
     return checked
 
 
-def _verify_tcb_order(step: Step, report: Report) -> None:
+def verify_tcb_order(step: Step, report: Report) -> None:
+    """Verify that no patch level is above the one that bounds it.
+
+    Raises:
+        VerificationError: one is.
+    """
     current = report.current_tcb.parts
     committed = report.committed_tcb.parts
     for name, level in report.reported_tcb.parts.items():
@@ -219,7 +224,12 @@ def _verify_least_tcb(trail: Trail, report: Report, least: Mapping[str, int]) ->
         step.detail = ", ".join(f"{name} at least {level}" for name, level in asked.items())
 
 
-def _verify_bits(step: Step, report: Report) -> None:
+def verify_bits(step: Step, report: Report) -> None:
+    """Verify that policy and platform's info hold no bit that nobody knows.
+
+    Raises:
+        VerificationError: one does, or the policy's bit 17 is zero.
+    """
     step.require(bool(report.policy >> bits.MUST_BE_ONE & 1), "policy bit 17", 0, "1")
     for claim, value, known in (
         ("policy", report.policy, bits.POLICY_KNOWN),
@@ -228,9 +238,14 @@ def _verify_bits(step: Step, report: Report) -> None:
         step.require(not value & ~known, claim, f"{value:#x}", f"bits of {known:#x} only")
 
 
-def _verify_policy_bit(
+def verify_policy_bit(
     trail: Trail, number: int, report: Report, bit: int, *, allowed: bool
 ) -> None:
+    """Make a step of a bit of the policy, which must be clear unless an option allows it.
+
+    Raises:
+        VerificationError: it is set.
+    """
     if allowed:
         trail.skip(number, "an option allows it")
         return
