@@ -173,7 +173,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
                 if found[part.name]:
                     raise _not_zero(f"{part.name} in version {version}", found[part.name])
                 found[part.name] = None
-        layout = _layout(version, found["cpuid_fam_id"], found["cpuid_mod_id"], found["chip_id"])
+        layout = tcb_layout(version, found["cpuid_fam_id"], found["cpuid_mod_id"], found["chip_id"])
         for name in TCBS:
             found[name] = Tcb.parse(found[name], layout, name)
         for name in RELEASES:
@@ -212,7 +212,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             PeerError: nobody knows its processor.
         """
-        return _layout(self.version, self.cpuid_fam_id, self.cpuid_mod_id, self.chip_id)
+        return tcb_layout(self.version, self.cpuid_fam_id, self.cpuid_mod_id, self.chip_id)
 
     @property
     def product(self) -> Product | None:
@@ -240,7 +240,12 @@ def require_version(version: int, least: int = VERSIONS.start) -> int:
     return version
 
 
-def _layout(version: int, family: int | None, model: int | None, chip_id: bytes) -> TcbLayout:
+def tcb_layout(version: int, family: int | None, model: int | None, chip_id: bytes) -> TcbLayout:
+    """Give the order of TCB words.
+
+    Raises:
+        PeerError: nobody knows the processor.
+    """
     if version < OLDEST_WITH_MODEL:
         # A hidden chip id (all zeros) tells nothing; if the order of Milan is wrong for it, the
         # certificate's product or a reserved byte says so.
