@@ -5,10 +5,11 @@ with the cryptography library (``x509``).
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import cached_property, lru_cache
-from typing import Any, Final, Self
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, Self
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
@@ -21,6 +22,8 @@ LARGEST: Final = 16 * 1024
 """Bytes of DER that are looked at."""
 
 _SPEC: Final = "RFC 5280"
+_LONGEST_ALGORITHM: Final = 1024
+_LONGEST_NAME: Final = 4096
 _COMMON_NAME: Final = "2.5.4.3"
 _KEY_USAGE: Final = "2.5.29.15"
 _BASIC_CONSTRAINTS: Final = "2.5.29.19"
@@ -42,20 +45,15 @@ _HASHES: Final[Mapping[str, hashes.HashAlgorithm]] = {
 }
 
 
-class Extension:
-    """An extension: whether it is critical, and its value (DER, unwrapped from OCTET STRING)."""
+class Extension(NamedTuple):
+    """An extension: its value (DER, unwrapped from OCTET STRING), and whether it is critical."""
 
-    __slots__ = ("critical", "value")
-
-    def __init__(self, value: bytes, *, critical: bool) -> None:
-        self.value = value
-        self.critical = critical
+    value: bytes
+    critical: bool
 
 
 class SignatureAlgorithm:
     """How something was signed: the OID, and for RSASSA-PSS its parameters."""
-
-    __slots__ = ("oid", "parameters")
 
     def __init__(self, element: Element, where: str) -> None:
         parts = element.expect(Tag.SEQUENCE, where).children(where)
@@ -72,7 +70,7 @@ class SignatureAlgorithm:
         try:
             match key:
                 case rsa.RSAPublicKey() if self.oid == _PSS:
-                    digest, salt = self._pss()
+                    digest, salt = self._pss
                     scheme = padding.PSS(padding.MGF1(digest), salt)
                     key.verify(signature, message, scheme, digest)
                 case rsa.RSAPublicKey() if self.oid in _PKCS1:
@@ -85,6 +83,7 @@ class SignatureAlgorithm:
             return False
         return True
 
+    @cached_property
     def _pss(self) -> tuple[hashes.HashAlgorithm, int]:
         """RFC 4055 section 3.1: hash [0], mask generation [1] with the same hash, salt [2]."""
         where = "RSASSA-PSS parameters"
@@ -100,6 +99,18 @@ class SignatureAlgorithm:
         return digest, given[0xA2].integer(where)
 
 
+@lru_cache(maxsize=256)
+def signature_algorithm(der: bytes, where: str) -> SignatureAlgorithm:
+    """Read an AlgorithmIdentifier; kept, since there are few.
+
+    Raises:
+        PeerError: it is none.
+    """
+    if len(der) > _LONGEST_ALGORITHM:
+        raise PeerError(where, got=f"algorithm of {len(der)} bytes", want="OID and parameters")
+    return SignatureAlgorithm(Element.parse(der, where), where)
+
+
 class Certificate:
     """A certificate's facts. Equal when its bytes are."""
 
@@ -112,7 +123,7 @@ class Certificate:
         if len(parts) != 3:
             raise PeerError(where, got=f"{len(parts)} parts", want="three", spec=_SPEC)
         self.signed = parts[0].whole
-        self.algorithm = SignatureAlgorithm(parts[1], where)
+        self.algorithm = signature_algorithm(parts[1].whole, where)
         self.signature = parts[2].bits(where)
         self._read_body(parts[0].expect(Tag.SEQUENCE, where).children(where), parts[1].whole)
 
@@ -134,7 +145,7 @@ class Certificate:
         self.not_before: datetime = times[0].time("not before")
         self.not_after: datetime = times[1].time("not after")
         self.spki = key.expect(Tag.SEQUENCE, "public key").whole
-        self.extensions = _extensions(parts[6:])
+        self._rest = tuple(parts[6:])
 
     @classmethod
     def parse(cls, der: bytes) -> Self:
@@ -144,6 +155,15 @@ class Certificate:
             PeerError: it is no certificate.
         """
         return cls(der)
+
+    @cached_property
+    def extensions(self) -> Mapping[str, Extension]:
+        """Extensions by OID, read when somebody looks at them.
+
+        Raises:
+            PeerError: they cannot be read, or one is there twice.
+        """
+        return MappingProxyType(_extensions(self._rest))
 
     @cached_property
     def fingerprint(self) -> bytes:
@@ -199,6 +219,11 @@ class Certificate:
         return self.algorithm.verify(key, self.signature, self.signed)
 
     @cached_property
+    def is_self_signed(self) -> bool:
+        """Its own key made its signature: a fact of these bytes, so it is found out once."""
+        return self.signed_by(self)
+
+    @cached_property
     def _constraints(self) -> tuple[bool, int | None]:
         where = "basic constraints"
         extension = self.extensions.get(_BASIC_CONSTRAINTS)
@@ -232,12 +257,8 @@ def load_key(spki: bytes) -> Any:
         raise PeerError("public key", got="unreadable", want="RSA or EC", spec=_SPEC) from error
 
 
-def name_parts(name: bytes) -> dict[str, str]:
-    """Read a distinguished name (DER): OID → text; of several with one OID, the last.
-
-    Raises:
-        PeerError: it is no name.
-    """
+@lru_cache(maxsize=256)
+def _name_parts(name: bytes) -> Mapping[str, str]:
     where = "name"
     found = {}
     for group in Element.parse(name, where).expect(Tag.SEQUENCE, where).children(where):
@@ -246,10 +267,21 @@ def name_parts(name: bytes) -> dict[str, str]:
             if len(parts) != 2:
                 raise PeerError(where, got=f"{len(parts)} parts", want="OID and text", spec=_SPEC)
             found[parts[0].oid(where)] = parts[1].content.decode("utf-8", "replace")
-    return found
+    return MappingProxyType(found)
 
 
-def _extensions(parts: list[Element]) -> dict[str, Extension]:
+def name_parts(name: bytes) -> Mapping[str, str]:
+    """Read a distinguished name (DER): OID → text; of several with one OID, the last.
+
+    Raises:
+        PeerError: it is no name, or one of more than 4 KiB.
+    """
+    if len(name) > _LONGEST_NAME:
+        raise PeerError("name", got=f"{len(name)} bytes", want=f"at most {_LONGEST_NAME}")
+    return _name_parts(name)
+
+
+def _extensions(parts: Iterable[Element]) -> dict[str, Extension]:
     where = "extensions"
     found: dict[str, Extension] = {}
     for part in parts:
@@ -257,12 +289,17 @@ def _extensions(parts: list[Element]) -> dict[str, Extension]:
             continue  # unique identifiers of version 2: nobody uses them
         for one in Element.parse(part.content, where).children(where):
             fields = one.expect(Tag.SEQUENCE, where).children(where)
-            if not 2 <= len(fields) <= 3:
-                raise PeerError(where, got=f"{len(fields)} fields", want="two or three", spec=_SPEC)
-            oid = fields[0].oid(where)
+            match fields:
+                case [name, value]:
+                    critical = False
+                case [name, flag, value]:
+                    critical = flag.boolean(where)
+                case _:
+                    raise PeerError(
+                        where, got=f"{len(fields)} fields", want="two or three", spec=_SPEC
+                    )
+            oid = name.oid(where)
             if oid in found:
                 raise PeerError(where, got=f"{oid} twice", want="each once", spec=_SPEC)
-            critical = len(fields) == 3 and fields[1].boolean(where)
-            value = fields[-1].expect(Tag.OCTET_STRING, where).content
-            found[oid] = Extension(value, critical=critical)
+            found[oid] = Extension(value.expect(Tag.OCTET_STRING, where).content, critical)
     return found

@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Final, Self
 
-from casemate.crypto.certificate import Certificate, SignatureAlgorithm, name_parts
+from casemate.crypto.certificate import Certificate, name_parts, signature_algorithm
 from casemate.crypto.der import Element, Tag
 from casemate.errors import PeerError
 
@@ -30,7 +30,7 @@ class RevocationList:
         if len(parts) != 3:
             raise PeerError(where, got=f"{len(parts)} parts", want="three", spec=_SPEC)
         self.signed = parts[0].whole
-        self.algorithm = SignatureAlgorithm(parts[1], where)
+        self.algorithm = signature_algorithm(parts[1].whole, where)
         self.signature = parts[2].bits(where)
         self._read_body(parts[0].expect(Tag.SEQUENCE, where).children(where), parts[1].whole)
 

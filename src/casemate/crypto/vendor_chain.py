@@ -13,9 +13,9 @@ ends: vendors' chains are few, and cost more than the evidence they vouch for.
 
 import itertools
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from casemate.crypto.certificate import Certificate
 from casemate.crypto.revocation import RevocationList
@@ -23,6 +23,9 @@ from casemate.errors import Refusal, VerificationError
 
 LONGEST: Final = 6
 """Certificates of a chain, root and leaf among them."""
+
+_K = TypeVar("_K", bound=Hashable)
+_V = TypeVar("_V")
 
 _SPEC: Final = "RFC 5280 section 6"
 _UNDERSTOOD: Final = frozenset(
@@ -57,11 +60,15 @@ class VerifiedChain(NamedTuple):
 
 
 class ChainMemory:
-    """Chains that held before, by everything that they depended on. Bounded; the oldest goes."""
+    """Chains that held before, by everything that they depended on, and certificates as they read.
+
+    Bounded: of each kind ``most``, and the oldest goes.
+    """
 
     def __init__(self, most: int = 1024) -> None:
         self._most = most
         self._kept: OrderedDict[tuple[object, ...], VerifiedChain] = OrderedDict()
+        self._read: OrderedDict[tuple[object, ...], Any] = OrderedDict()
 
     def find(self, key: tuple[object, ...], at: datetime) -> VerifiedChain | None:
         """Give a chain that still holds ``at`` this time."""
@@ -73,6 +80,20 @@ class ChainMemory:
         self._kept[key] = chain
         if len(self._kept) > self._most:
             self._kept.popitem(last=False)
+
+    def read_once(self, read: Callable[[_K], _V], raw: _K) -> _V:
+        """Give what ``read`` made of the same bytes before, or let it read them now.
+
+        It must depend on nothing else. What it raises is not remembered.
+        """
+        key = (read, raw)
+        found = self._read.get(key)
+        if found is None:
+            found = self._read[key] = read(raw)
+            if len(self._read) > self._most:
+                self._read.popitem(last=False)
+        value: _V = found
+        return value
 
 
 def arrange(leaf: Certificate, pool: Iterable[Certificate]) -> tuple[Certificate, ...]:
@@ -133,19 +154,47 @@ def verify(
     for one in path:
         _verify_dates(one, at)
         _verify_critical(one, understood)
-    used = _verify_not_revoked(path, lists, at, required=lists_required)
     _verify_root(path[-1], pins)
     chain = VerifiedChain(
         path=tuple(path),
-        lists=tuple(used),
-        not_before=max([*(one.not_before for one in path), *(one.this_update for one in used)]),
-        not_after=min(
-            [*(one.not_after for one in path), *(one.next_update or _END_OF_TIME for one in used)]
-        ),
+        lists=(),
+        not_before=max(one.not_before for one in path),
+        not_after=min(one.not_after for one in path),
     )
+    chain = verify_not_revoked(chain, lists, at=at, required=lists_required)
     if memory:
         memory.keep(key, chain)
     return chain
+
+
+def verify_not_revoked(
+    chain: VerifiedChain,
+    lists: Sequence[RevocationList],
+    *,
+    at: datetime,
+    required: bool = False,
+    memory: ChainMemory | None = None,
+) -> VerifiedChain:
+    """Verify step 5 alone, for callers to whom it is a step of its own.
+
+    Returns:
+        The chain with the lists that were used; it ends when the first of them does.
+
+    Raises:
+        VerificationError: a certificate is revoked, or a required list is missing.
+    """
+    key = ("lists", tuple(one.der for one in chain.path), tuple(one.der for one in lists), required)
+    if memory and (known := memory.find(key, at)):
+        return known
+    used = _verify_not_revoked(chain.path, lists, at, required=required)
+    checked = chain._replace(
+        lists=tuple(used),
+        not_before=max([chain.not_before, *(one.this_update for one in used)]),
+        not_after=min([chain.not_after, *(one.next_update or _END_OF_TIME for one in used)]),
+    )
+    if memory:
+        memory.keep(key, checked)
+    return checked
 
 
 def _verify_links(path: Sequence[Certificate]) -> None:
@@ -229,7 +278,7 @@ def _verify_root(root: Certificate, pins: frozenset[bytes]) -> None:
             "one of " + (", ".join(sorted(pin.hex() for pin in pins)) or "none"),
             remedy="only roots that are pinned, or named by the operator, are trusted",
         )
-    if not root.signed_by(root):
+    if not root.is_self_signed:
         raise refused(root, "a root that did not sign itself", "a self-signed root")
 
 

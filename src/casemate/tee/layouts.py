@@ -5,9 +5,11 @@ from typing import Final
 
 from casemate.tee.layout import Layout
 from casemate.tee.sample import layout as sample
+from casemate.tee.snp import layout as snp
 
 LAYOUTS: Final = MappingProxyType[str, Layout](
     {
         "sample": sample.layout,
+        "snp": snp.layout,
     }
 )

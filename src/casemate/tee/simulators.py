@@ -5,9 +5,11 @@ from typing import Final
 
 from casemate.tee.sample import fake as sample
 from casemate.tee.simulation import Simulator
+from casemate.tee.snp import fake as snp
 
 SIMULATORS: Final = MappingProxyType[str, Simulator](
     {
         "sample": Simulator(sample.simulate, sample.FIELDS),
+        "snp": Simulator(snp.simulate, snp.FIELDS),
     }
 )

@@ -189,7 +189,12 @@ class Step:
                 )
             case PeerError():
                 return refusal_of(
-                    self._trail.tee, check, claim=error.where, got=error.got, expected=error.want
+                    self._trail.tee,
+                    check,
+                    claim=error.where,
+                    got=error.got,
+                    expected=error.want,
+                    remedy=error.remedy,
                 )
             case _:
                 return None

@@ -9,6 +9,10 @@ import msgspec
 from casemate.tee.evidence import Expectation, Inputs, VerifiedEvidence, refusal
 from casemate.tee.options import NoOptions
 from casemate.tee.sample import verifier as sample
+from casemate.tee.snp import claims as snp_claims
+from casemate.tee.snp import verifier as snp
+from casemate.tee.snp.collateral import plan as snp_plan
+from casemate.tee.snp.options import SnpOptions
 from casemate.tee.trail import Check, Trail
 from casemate.tee.vtpm import provenance
 from casemate.tee.vtpm import verifier as vtpm
@@ -41,6 +45,9 @@ class Verifier(NamedTuple):
 VERIFIERS: Final = MappingProxyType[str, Verifier](
     {
         "sample": Verifier(sample.verify, sample.CHECKS),
+        "snp": Verifier(
+            snp.verify, snp.CHECKS, SnpOptions, source=snp_claims.evidence_field, plan=snp_plan
+        ),
         "tpm": Verifier(vtpm.verify, vtpm.CHECKS, source=provenance.evidence_field),
     }
 )
