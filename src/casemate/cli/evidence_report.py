@@ -1,7 +1,7 @@
 """How ``casemate evidence verify`` tells what it found: steps, claims, or the refusal."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -79,5 +79,10 @@ def flat(claims: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     return found
 
 
+_WIDEST: Final = 72
+
+
 def _text(value: Any) -> str:
-    return f"{len(value)} entries" if isinstance(value, list | tuple) else str(value)
+    """Say it on one line; ``--json`` has all of it."""
+    text = f"{len(value)} entries" if isinstance(value, list | tuple) else str(value)
+    return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
