@@ -3,12 +3,16 @@
 from types import MappingProxyType
 from typing import Final
 
+from casemate.tee.csv import layout as csv
+from casemate.tee.hygondcu import layout as hygondcu
 from casemate.tee.layout import Layout
 from casemate.tee.sample import layout as sample
 from casemate.tee.snp import layout as snp
 
 LAYOUTS: Final = MappingProxyType[str, Layout](
     {
+        "csv": csv.layout,
+        "hygondcu": hygondcu.layout,
         "sample": sample.layout,
         "snp": snp.layout,
     }

@@ -3,12 +3,16 @@
 from types import MappingProxyType
 from typing import Final
 
+from casemate.tee.csv import fake as csv
+from casemate.tee.hygondcu import fake as hygondcu
 from casemate.tee.sample import fake as sample
 from casemate.tee.simulation import Simulator
 from casemate.tee.snp import fake as snp
 
 SIMULATORS: Final = MappingProxyType[str, Simulator](
     {
+        "csv": Simulator(csv.simulate, csv.FIELDS),
+        "hygondcu": Simulator(hygondcu.simulate, hygondcu.FIELDS),
         "sample": Simulator(sample.simulate, sample.FIELDS),
         "snp": Simulator(snp.simulate, snp.FIELDS),
     }

@@ -6,7 +6,15 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from casemate.tee.csv import claims as csv_claims
+from casemate.tee.csv import collateral as csv_collateral
+from casemate.tee.csv import verifier as csv
+from casemate.tee.csv.options import CsvOptions
 from casemate.tee.evidence import Expectation, Inputs, VerifiedEvidence, refusal
+from casemate.tee.hygondcu import claims as dcu_claims
+from casemate.tee.hygondcu import collateral as dcu_collateral
+from casemate.tee.hygondcu import verifier as hygondcu
+from casemate.tee.hygondcu.options import DcuOptions
 from casemate.tee.options import NoOptions
 from casemate.tee.sample import verifier as sample
 from casemate.tee.snp import claims as snp_claims
@@ -44,6 +52,20 @@ class Verifier(NamedTuple):
 
 VERIFIERS: Final = MappingProxyType[str, Verifier](
     {
+        "csv": Verifier(
+            csv.verify,
+            csv.CHECKS,
+            CsvOptions,
+            source=csv_claims.evidence_field,
+            plan=csv_collateral.plan,
+        ),
+        "hygondcu": Verifier(
+            hygondcu.verify,
+            hygondcu.CHECKS,
+            DcuOptions,
+            source=dcu_claims.evidence_field,
+            plan=dcu_collateral.plan,
+        ),
         "sample": Verifier(sample.verify, sample.CHECKS),
         "snp": Verifier(
             snp.verify, snp.CHECKS, SnpOptions, source=snp_claims.evidence_field, plan=snp_plan

@@ -1,0 +1,1 @@
+"""Hygon DCU: accelerators that sign their own reports with SM2."""
