@@ -27,7 +27,7 @@ from casemate.tee.csv.report import (
     mask,
 )
 from casemate.tee.evidence import fitted
-from casemate.tee.hygon.certificate import CSV_FORM, SM2_SIGNATURE, CaCertificate, CsvCertificate
+from casemate.tee.hygon.certificate import CSV_FORM, SM2_SIGNATURE
 from casemate.tee.hygon.certificate import Usage as _Usage
 from casemate.tee.hygon.certificate_json import HskCekJson, write_ca, write_csv
 from casemate.tee.hygon.fake import (
@@ -105,11 +105,11 @@ def simulate(changes: Changes, now: datetime) -> Simulated:
                     data=tuple(whole.ljust(PAGE, b"\0")),
                 ),
                 cert_chain=ChainJson(
-                    pek=write_csv(CsvCertificate.parse(_beside(changes, pek))),
+                    pek=write_csv(_beside(changes, pek)),
                     hsk_cek=(
                         HskCekJson(
-                            write_ca(CaCertificate.parse(chip.hsk)),
-                            write_csv(CsvCertificate.parse(chip.cek)),
+                            write_ca(chip.hsk),
+                            write_csv(chip.cek),
                         )
                         if changes.flag("hsk_cek")
                         else None

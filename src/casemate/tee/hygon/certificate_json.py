@@ -164,9 +164,9 @@ def read_csv(json: CsvJson) -> CsvCertificate:
     )
 
 
-def write_ca(certificate: CaCertificate) -> CaJson:
-    """Give the structure that ``read_ca`` reads."""
-    values = CA_FORM.parse(certificate.raw)
+def write_ca(raw: bytes) -> CaJson:
+    """Give the structure that ``read_ca`` reads, of 832 bytes."""
+    values = CA_FORM.parse(raw)
     own = _CaData(
         _array(values["kid"]),
         _array(values["sid"]),
@@ -186,9 +186,9 @@ def write_ca(certificate: CaCertificate) -> CaJson:
     )
 
 
-def write_csv(certificate: CsvCertificate) -> CsvJson:
-    """Give the structure that ``read_csv`` reads."""
-    values = CSV_FORM.parse(certificate.raw)
+def write_csv(raw: bytes) -> CsvJson:
+    """Give the structure that ``read_csv`` reads, of 2084 bytes."""
+    values = CSV_FORM.parse(raw)
     point = PointJson(values["curve"], _large(values["x"]), _large(values["y"]))
     own = _CsvData(
         firmware=_Firmware(values["major"], values["minor"]),

@@ -74,10 +74,10 @@ def make_chip(changes: Changes, file: str) -> Chip:
     """
     keys = {name: PrivateKey.generate() for name in ("hrk", "hsk", "cek")}
     impostor = _choice(changes, "impostor", "none", "hsk", "cek")
-    root = _authority(changes, "hrk", keys["hrk"], (keys["hrk"], uid("hrk")))
     root_uid, hsk_uid, cek_uid = (
         changes.data(f"{name}.uid", uid(name)) for name in ("hrk", "hsk", "cek")
     )
+    root = _authority(changes, "hrk", keys["hrk"], (keys["hrk"], root_uid))
     by_root = (keys["hrk"], root_uid) if impostor != "hsk" else (keys["hsk"], hsk_uid)
     hsk = _authority(changes, "hsk", keys["hsk"], by_root)
     by_hsk = (keys["hsk"], hsk_uid) if impostor != "cek" else (keys["cek"], cek_uid)
