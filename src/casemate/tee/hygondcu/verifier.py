@@ -66,14 +66,14 @@ def verify(
     Raises:
         VerificationError: with the number of the step, ``hygondcu.6 signature`` for instance.
     """
-    memory = inputs.memory or ChainMemory()
+    memory, own = inputs.memory or ChainMemory(), ChainMemory()  # a report comes only once
     with trail.step(1) as step:
         reports = parse(raw)
         step.detail = f"{len(reports)} reports"
     with trail.step(2) as step:
         _verify_distinct(step, reports)
     with trail.step(3) as step:
-        pairs = [_authorities(step, one, inputs, memory) for one in reports]
+        pairs = [_authorities(step, one, inputs, own) for one in reports]
         roots = [verify_root(step, inputs, pair.hsk.sid, memory) for pair in pairs]
     with trail.step(4) as step:
         for pair, root in zip(pairs, roots, strict=True):
@@ -83,7 +83,7 @@ def verify(
             verify_cek(step, pair.cek, pair.hsk, memory)
     with trail.step(6) as step:
         for report, pair in zip(reports, pairs, strict=True):
-            _verify_signature(step, report, pair, memory)
+            _verify_signature(step, report, pair, own)
         step.detail = ", ".join(one.chip for one in reports)
     _verify_user_data(trail, reports, expected.report_data)
     _verify_init_data(trail, expected)
