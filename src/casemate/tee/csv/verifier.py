@@ -11,7 +11,6 @@ from typing import Final
 
 from casemate.crypto.sm3 import hmac_sm3
 from casemate.crypto.vendor_chain import ChainMemory
-from casemate.errors import PeerError
 from casemate.tee.csv.claims import claims
 from casemate.tee.csv.options import CsvOptions
 from casemate.tee.csv.report import REPORT_DATA_SIZE, TEE, Evidence, Report, parse
@@ -29,10 +28,9 @@ from casemate.tee.hygon.chain import (
     verify_root,
 )
 from casemate.tee.trail import Check, Step, Topic, Trail, table
-from casemate.wire.eventlog import EventLog, replay
+from casemate.wire.eventlog import EventLog, require_registers
 from casemate.wire.tpm import ALG_SM3
 
-_REGISTER_SIZE: Final = 32
 _EXPLAINED: Final = range(1, 5)
 
 _T = Topic
@@ -259,20 +257,6 @@ def _verify_event_log(trail: Trail, evidence: Evidence, options: CsvOptions) -> 
                 remedy="let the attester send its log, or set csv.event_log=optional",
             )
         log = EventLog.parse(evidence.event_log)
-        _require_explained(step, log, signed_registers)
+        require_registers(log, ALG_SM3, signed_registers)
         step.detail = f"{len(log.events)} entries explain registers 1 to 4"
     return log
-
-
-def _require_explained(step: Step, log: EventLog, registers: dict[int, bytes]) -> None:
-    replayed = replay(log.events, ALG_SM3)
-    for index, value in registers.items():
-        step.require_equal(
-            f"rtmr{index}",
-            replayed.get(index, bytes(_REGISTER_SIZE)),
-            value,
-            remedy="something was measured that the log does not show, or the log was changed",
-        )
-    strays = sorted(set(replayed) - {0, *registers})
-    if strays:
-        raise PeerError("cc_eventlog", got=f"entries of registers {strays}", want="0 to 4")
