@@ -13,6 +13,12 @@ from casemate.tee.snp import claims as snp_claims
 from casemate.tee.snp import verifier as snp
 from casemate.tee.snp.collateral import plan as snp_plan
 from casemate.tee.snp.options import SnpOptions
+from casemate.tee.sgx import claims as sgx_claims
+from casemate.tee.sgx import verifier as sgx
+from casemate.tee.sgx.options import SgxOptions
+from casemate.tee.tdx import provenance as tdx_provenance
+from casemate.tee.tdx import verifier as tdx
+from casemate.tee.tdx.options import TdxOptions
 from casemate.tee.trail import Check, Trail
 from casemate.tee.vtpm import provenance
 from casemate.tee.vtpm import verifier as vtpm
@@ -48,6 +54,8 @@ VERIFIERS: Final = MappingProxyType[str, Verifier](
         "snp": Verifier(
             snp.verify, snp.CHECKS, SnpOptions, source=snp_claims.evidence_field, plan=snp_plan
         ),
+        "sgx": Verifier(sgx.verify, sgx.CHECKS, SgxOptions, sgx_claims.evidence_field),
+        "tdx": Verifier(tdx.verify, tdx.CHECKS, TdxOptions, tdx_provenance.evidence_field),
         "tpm": Verifier(vtpm.verify, vtpm.CHECKS, source=provenance.evidence_field),
     }
 )

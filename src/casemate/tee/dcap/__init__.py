@@ -1,4 +1,4 @@
-"""Intel DCAP: quotes of SGX enclaves and TDs, what Intel publishes about platforms, and both checked.
+"""Intel DCAP: quotes of enclaves and TDs, what Intel publishes on platforms, and both verified.
 
 ``quote`` and ``pck`` read bytes, ``collateral`` finds what is needed among the files given, and
 ``verification`` holds the steps that ``tdx``, ``sgx`` and Azure's TDs share.

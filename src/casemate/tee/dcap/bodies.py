@@ -1,4 +1,4 @@
-"""What the hardware says: the bodies of quotes. Every field is raw bytes; numbers are little-endian.
+"""What the hardware says: the bodies of quotes. Fields are raw bytes; numbers are little-endian.
 
 The tables stand beside the types, in the same order (tee §4.2; Intel "TDX DCAP Quoting Library
 API", appendix 3, and "ECDSA Quote Library API", appendix A.4).
