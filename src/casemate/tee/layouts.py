@@ -5,11 +5,15 @@ from typing import Final
 
 from casemate.tee.layout import Layout
 from casemate.tee.sample import layout as sample
+from casemate.tee.sgx import layout as sgx
 from casemate.tee.snp import layout as snp
+from casemate.tee.tdx import layout as tdx
 
 LAYOUTS: Final = MappingProxyType[str, Layout](
     {
         "sample": sample.layout,
+        "sgx": sgx.layout,
         "snp": snp.layout,
+        "tdx": tdx.layout,
     }
 )

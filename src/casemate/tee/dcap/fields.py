@@ -1,7 +1,9 @@
 """Binary records as a table of fields: one table reads them, writes them and draws them."""
 
+from collections.abc import Mapping
 from itertools import accumulate
 from struct import Struct
+from types import MappingProxyType
 from typing import NamedTuple
 
 from casemate.errors import PeerError
@@ -53,17 +55,31 @@ class Record:
         """Name the values, as hex of their raw bytes: the form of claims."""
         return {name: value.hex() for name, value in zip(self.names, values, strict=True)}
 
-    def draw(self, values: tuple[bytes, ...], base: int) -> Section:
-        """Draw the record; ``base`` is the offset of its first byte in the evidence."""
+    def draw(
+        self,
+        values: tuple[bytes, ...],
+        *,
+        place: str = "",
+        notes: Mapping[str, str] = MappingProxyType({}),
+    ) -> Section:
+        """Draw the record.
+
+        Args:
+            values: the fields, in order.
+            place: where it lies, for people; stands in the title.
+            notes: field → what its value says.
+        """
         rows = zip(self.parts, self.offsets, values, strict=True)
         return Section(
-            self.title,
+            f"{self.title} ({place})" if place else self.title,
             tuple(
                 Field(
                     name=part.name,
                     value=value.hex(),
-                    meaning=part.meaning,
-                    offset=base + offset,
+                    meaning=f"{part.meaning}: {notes[part.name]}"
+                    if part.name in notes
+                    else part.meaning,
+                    offset=offset,
                     size=part.size,
                 )
                 for part, offset, value in rows
