@@ -29,8 +29,8 @@ LARGEST_CERTIFICATION: Final = 64 * 1024
 
 _SPEC: Final = "tee §4.2"
 _ECDSA_P256: Final = 2
-_QE_CERTIFICATION: Final = 6
-_PEM_CHAIN: Final = 5
+QE_CERTIFICATION: Final = 6
+PEM_CHAIN: Final = 5
 _HEADER_SIZE: Final = 48
 
 
@@ -80,11 +80,11 @@ DESCRIPTOR: Final = Record(
 _VERSION_3: Final = 3
 _VERSION_5: Final = 5
 _VERSIONS: Final = frozenset({3, 4, 5})
-_HEADER: Final = Struct("<HHI4s16s20s")
+HEADER: Final = Struct("<HHI4s16s20s")
 _DESCRIPTOR: Final = Struct("<HI")
-_U16: Final = Struct("<H")
-_U32: Final = Struct("<I")
-_CERTIFICATION: Final = Struct("<HI")
+U16: Final = Struct("<H")
+U32: Final = Struct("<I")
+CERTIFICATION: Final = Struct("<HI")
 _BODIES: Final = {
     BodyType.SGX: SGX_REPORT,
     BodyType.TD_10: TD_REPORT,
@@ -110,7 +110,7 @@ class Header(msgspec.Struct, frozen=True):
 
     def encode(self) -> bytes:
         """Write 48 bytes."""
-        return _HEADER.pack(
+        return HEADER.pack(
             self.version,
             self.att_key_type,
             self.tee_type,
@@ -142,16 +142,16 @@ class SignatureData(msgspec.Struct, frozen=True, kw_only=True):
             (
                 self.qe_report,
                 self.qe_signature,
-                _U16.pack(len(self.auth_data)),
+                U16.pack(len(self.auth_data)),
                 self.auth_data,
-                _CERTIFICATION.pack(_PEM_CHAIN, len(self.certificates)),
+                CERTIFICATION.pack(PEM_CHAIN, len(self.certificates)),
                 self.certificates,
             )
         )
         wrapped = (
             inner
             if version == _VERSION_3
-            else _CERTIFICATION.pack(_QE_CERTIFICATION, len(inner)) + inner
+            else CERTIFICATION.pack(QE_CERTIFICATION, len(inner)) + inner
         )
         return self.signature + self.attestation_key + wrapped
 
@@ -187,7 +187,7 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True):
         values = record.split(raw, body_at)
         body = SgxReport(*values) if body_type is BodyType.SGX else TdReport(*values)
         reader = _Reader(raw, end, len(raw))
-        size = reader.number(_U32, "signature data")
+        size = reader.number(U32, "signature data")
         data = _parse_signature_data(reader.inside(size, "signature data"), header.version)
         return cls(
             header=header,
@@ -216,7 +216,7 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True):
     def encode(self) -> bytes:
         """Write the quote without tail; the inverse of ``parse``."""
         data = self.signature_data.encode(self.version)
-        return encode_signed(self.header, self.body) + _U32.pack(len(data)) + data
+        return encode_signed(self.header, self.body) + U32.pack(len(data)) + data
 
 
 def encode_signed(header: Header, body: TdReport | SgxReport) -> bytes:
@@ -237,7 +237,7 @@ def body_type_of(body: TdReport | SgxReport) -> BodyType:
 def _parse_header(raw: bytes) -> Header:
     if len(raw) < _HEADER_SIZE:
         raise _error("quote header", f"{len(raw)} bytes", f"{_HEADER_SIZE} bytes")
-    version, key_type, tee_type, reserved, vendor_id, user_data = _HEADER.unpack_from(raw)
+    version, key_type, tee_type, reserved, vendor_id, user_data = HEADER.unpack_from(raw)
     if version not in _VERSIONS:
         raise _error("quote version", version, "3, 4 or 5")
     if key_type != _ECDSA_P256:
@@ -271,14 +271,14 @@ def _parse_signature_data(reader: "_Reader", version: int) -> SignatureData:
     signature = reader.take(64, "quote signature")
     key = reader.take(64, "attestation key")
     if version != _VERSION_3:
-        size = reader.certification(_QE_CERTIFICATION, "6 (QE report certification data)")
+        size = reader.certification(QE_CERTIFICATION, "6 (QE report certification data)")
         inner = reader.inside(size, "QE report certification data")
         reader.require_end("QE report certification data")
         reader = inner
     qe_report = reader.take(SGX_REPORT.size, "QE report")
     qe_signature = reader.take(64, "QE report signature")
-    auth_data = reader.take(reader.number(_U16, "QE authentication data"), "QE authentication data")
-    size = reader.certification(_PEM_CHAIN, "5 (PCK certificate chain)")
+    auth_data = reader.take(reader.number(U16, "QE authentication data"), "QE authentication data")
+    size = reader.certification(PEM_CHAIN, "5 (PCK certificate chain)")
     if size > LARGEST_CERTIFICATION:
         raise _error("PCK certificate chain", f"{size} bytes", f"at most {LARGEST_CERTIFICATION}")
     certificates = reader.take(size, "PCK certificate chain")
@@ -325,7 +325,7 @@ class _Reader:
     def certification(self, wanted: int, name: str) -> int:
         """Read a certification data head of the wanted type; gives the length it announces."""
         where = "certification data"
-        kind, size = _CERTIFICATION.unpack_from(self._raw, self._advance(6, where))
+        kind, size = CERTIFICATION.unpack_from(self._raw, self._advance(6, where))
         if kind != wanted:
             raise _error("certification data type", kind, name)
         return int(size)
