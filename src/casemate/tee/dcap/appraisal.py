@@ -8,7 +8,15 @@ import msgspec
 from casemate.errors import VerificationError
 from casemate.tee.dcap.bodies import SgxReport, TdReport
 from casemate.tee.dcap.pck import PckExtension
-from casemate.tee.dcap.status import NEEDS, Need, TcbStatus, combine
+from casemate.tee.dcap.status import (
+    NEEDS,
+    OF_ENCLAVE,
+    OF_MODULE,
+    OF_PLATFORM,
+    Need,
+    TcbStatus,
+    combine,
+)
 from casemate.tee.dcap.tcb_info import (
     MODULE_COMPONENTS,
     IdentityLevel,
@@ -46,7 +54,7 @@ def platform_level(
     """
     for level in tcb_info.tcb_levels:
         if level.tcb.reached_by(platform) and (tcb_svn is None or _reaches_tdx(level, tcb_svn)):
-            return _not_revoked(level, "TCB level of the platform")
+            return _usable(level, "TCB level of the platform", OF_PLATFORM)
     shown = f"components {platform.components.hex()}, PCE SVN {platform.pce_svn}"
     raise _refused(
         "TCB level of the platform",
@@ -74,7 +82,7 @@ def qe_level(identity: QeIdentity, report: SgxReport) -> IdentityLevel:
     ):
         if not masked_equal(raw, value, mask):
             raise _refused(f"QE {name}", raw.hex(), f"{value} under mask {mask}")
-    return _level(identity.tcb_levels, report.svn, "quoting enclave")
+    return _level(identity.tcb_levels, report.svn, "quoting enclave", OF_ENCLAVE)
 
 
 def module_level(tcb_info: TcbInfo, body: TdReport, tcb_svn: bytes) -> IdentityLevel | None:
@@ -91,7 +99,9 @@ def module_level(tcb_info: TcbInfo, body: TdReport, tcb_svn: bytes) -> IdentityL
         return None
     identity = tcb_info.module_identity(major)
     _recognise(identity, body, f"{major} (TDX_{major:02X})")
-    return _level(identity.tcb_levels if identity else (), minor, f"TDX module {major}.x")
+    return _level(
+        identity.tcb_levels if identity else (), minor, f"TDX module {major}.x", OF_MODULE
+    )
 
 
 def appraise(platform: PlatformLevel, module: IdentityLevel | None, qe: IdentityLevel) -> Appraisal:
@@ -160,17 +170,21 @@ def _recognise(module: TdxModule | None, body: TdReport, version: str) -> None:
         )
 
 
-def _level(levels: tuple[IdentityLevel, ...], svn: int, name: str) -> IdentityLevel:
+def _level(
+    levels: tuple[IdentityLevel, ...], svn: int, name: str, known: frozenset[TcbStatus]
+) -> IdentityLevel:
     claim = f"TCB level of the {name}"
     level = identity_level(levels, svn)
     if level is None:
         raise _refused(claim, f"version {svn}: no level", "at least the lowest")
-    return _not_revoked(level, claim)
+    return _usable(level, claim, known)
 
 
-def _not_revoked(level: _L, claim: str) -> _L:
-    if level.tcb_status is TcbStatus.REVOKED:
-        raise _refused(claim, f"{level.tcb_status} ({level.tcb_date.date()})", "one not revoked")
+def _usable(level: _L, claim: str, known: frozenset[TcbStatus]) -> _L:
+    """Refuse a level that Intel revoked, or whose status means nothing for this part."""
+    if level.tcb_status is TcbStatus.REVOKED or level.tcb_status not in known:
+        shown = f"{level.tcb_status} ({level.tcb_date.date()})"
+        raise _refused(claim, shown, ", ".join(sorted(known - {TcbStatus.REVOKED})))
     return level
 
 

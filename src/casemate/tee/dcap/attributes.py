@@ -26,8 +26,7 @@ UNDER_DEBUG: Final = 0xFF
 """Bits 7:0: any of them makes the TD one that is looked into ("TUD")."""
 MIGRATABLE: Final = 1 << 29
 SEPT_VE_DISABLE: Final = 1 << 28
-COMMON: Final = SEPT_VE_DISABLE | 1 << 63
-"""What a TD without special powers may have: #VE cannot be injected, counters are its own."""
+KNOWN: Final = sum(1 << bit for bit in TD_BITS)
 
 SGX_DEBUG: Final = 1 << 1
 """Of attributes.flags: the enclave's memory can be read."""

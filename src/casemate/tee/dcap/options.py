@@ -39,18 +39,10 @@ class DcapOptions(msgspec.Struct, frozen=True, kw_only=True):
         return timedelta(days=self.collateral_grace_days)
 
 
-class TdAttributes(StrEnum):
-    """Which attributes of a TD are accepted, debug and migration apart."""
-
-    COMMON = "common"
-    """septve_disable must be set; beside it only perfmon may be."""
-    ANY = "any"
-    """Left to the policy, by the claims ``td_attributes``."""
-
-
 class TdOptions(DcapOptions, frozen=True, kw_only=True):
-    """Those of every quote of Intel's, and attributes."""
+    """Those of every quote of Intel's, require_septve_disable, allow_unknown_attributes."""
 
-    attributes: TdAttributes = TdAttributes.COMMON
-    """Whether supervisor protection keys, Key Locker and attributes that are newer than this
-    program are refused here, or left to the policy."""
+    require_septve_disable: bool = True
+    """Refuse a TD into which the host may inject #VE by taking pages away."""
+    allow_unknown_attributes: bool = False
+    """Accept attributes that are newer than this program, and leave them to the policy."""

@@ -77,8 +77,8 @@ def verify(data: SignatureData, inputs: Inputs) -> Platform:
 
 
 def _path(pem: bytes, helpers: tuple[Certificate, ...]) -> tuple[Certificate, ...]:
-    ders = list(dict.fromkeys(blocks(pem, "CERTIFICATE")))
-    if not 1 <= len(ders) <= vendor_chain.LONGEST:
+    ders = blocks(pem, "CERTIFICATE")
+    if not 1 <= len(ders) <= _PATH:
         raise _refused("PCK certificate chain", f"{len(ders)} certificates", "leaf, CA and root")
     certificates = [Certificate.parse(der) for der in ders]
     path = vendor_chain.arrange(certificates[0], [*certificates, *helpers])
@@ -90,10 +90,10 @@ def _path(pem: bytes, helpers: tuple[Certificate, ...]) -> tuple[Certificate, ..
 
 def _authority(chain: VerifiedChain) -> CertificateAuthorityKind:
     leaf, issuer, _ = chain.path
-    if leaf.common_name != LEAF_NAME or leaf.is_authority:
+    if leaf.common_name != LEAF_NAME:
         raise _refused("PCK certificate", leaf.common_name or "nobody", LEAF_NAME)
-    if not leaf.may(_DIGITAL_SIGNATURE):
-        raise _refused("PCK certificate", "a key that must not sign", "key usage digitalSignature")
+    if leaf.is_authority or not leaf.may(_DIGITAL_SIGNATURE):
+        raise _refused("PCK certificate", "one for another use", "one for signatures")
     kind = AUTHORITIES.get(issuer.common_name)
     if kind is None:
         raise _refused("issuer of the PCK", issuer.common_name, " or ".join(AUTHORITIES))

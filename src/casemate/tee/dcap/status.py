@@ -48,6 +48,24 @@ _COVERS: Final = {
 }
 """A need → those that no status names beside it: the worse one stands for both."""
 
+OF_PLATFORM: Final = frozenset(TcbStatus) - {
+    TcbStatus.RELAUNCH_ADVISED,
+    TcbStatus.RELAUNCH_ADVISED_CONFIGURATION,
+}
+"""What a platform's level may have; that a launch would help is found by comparing."""
+OF_ENCLAVE: Final = frozenset(
+    {
+        TcbStatus.UP_TO_DATE,
+        TcbStatus.CONFIGURATION,
+        TcbStatus.OUT_OF_DATE,
+        TcbStatus.OUT_OF_DATE_CONFIGURATION,
+        TcbStatus.REVOKED,
+    }
+)
+"""What the level of a quoting enclave may have."""
+OF_MODULE: Final = frozenset({TcbStatus.UP_TO_DATE, TcbStatus.OUT_OF_DATE, TcbStatus.REVOKED})
+"""What the level of a TDX module may have."""
+
 
 def combine(*statuses: TcbStatus) -> TcbStatus:
     """Give the status of a whole whose parts have these: every need of each, the worst first."""

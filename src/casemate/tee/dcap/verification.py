@@ -12,7 +12,7 @@ import msgspec
 from casemate.tee.dcap import appraisal, collateral, platform
 from casemate.tee.dcap.appraisal import Appraisal
 from casemate.tee.dcap.attributes import (
-    COMMON,
+    KNOWN,
     MIGRATABLE,
     SEPT_VE_DISABLE,
     SGX_DEBUG,
@@ -23,7 +23,7 @@ from casemate.tee.dcap.attributes import (
 from casemate.tee.dcap.bodies import SgxReport, TdReport
 from casemate.tee.dcap.collateral import Documents, Lists, Shelf
 from casemate.tee.dcap.ecdsa import key_of_point, signed_by
-from casemate.tee.dcap.options import DcapOptions, TdAttributes, TdOptions
+from casemate.tee.dcap.options import DcapOptions, TdOptions
 from casemate.tee.dcap.platform import Platform
 from casemate.tee.dcap.quote import Quote, TeeType
 from casemate.tee.dcap.status import TcbStatus
@@ -79,7 +79,12 @@ def quote_checks(first: int, tee: TeeType) -> tuple[Check, ...]:
         *(
             [
                 ("tdx module", _T.TCB, "Intel's module, at a level that is not revoked", False),
-                ("mode", _T.MODE, "no debug, no migration, no attribute of special power", True),
+                (
+                    "mode",
+                    _T.MODE,
+                    "no debug, no migration, no #VE injection, no unknown attribute",
+                    True,
+                ),
             ]
             if tee is TeeType.TDX
             else [("mode", _T.MODE, "no debug", True)]
@@ -287,15 +292,21 @@ def _verify_td_mode(step: Step, body: TdReport, common: Options, options: DcapOp
         remedy="start the TD without a migration TD, or allow migration",
     )
     step.detail = td_names(body.td_attributes)
-    if isinstance(options, TdOptions) and options.attributes is TdAttributes.ANY:
-        return
-    left = bits & ~(UNDER_DEBUG | MIGRATABLE | COMMON)
+    if not isinstance(options, TdOptions):
+        options = TdOptions()
     step.require(
-        not left and bool(bits & SEPT_VE_DISABLE),
+        bool(bits & SEPT_VE_DISABLE) or not options.require_septve_disable,
         "td_attributes",
         shown,
-        "septve_disable, and beside it perfmon at most",
-        remedy="option attributes=any leaves the other attributes to the policy",
+        "septve_disable: else the host could inject #VE",
+        remedy="start the TD with it; option require_septve_disable=false leaves it to the policy",
+    )
+    step.require(
+        not bits & ~KNOWN or options.allow_unknown_attributes,
+        "td_attributes",
+        shown,
+        "attributes that are known",
+        remedy="option allow_unknown_attributes=true leaves them to the policy",
     )
 
 
