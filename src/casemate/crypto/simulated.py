@@ -1,8 +1,8 @@
 """Certificates and lists as vendors make them, for simulators: any serial, extension, date, signer.
 
 The library's own builder refuses what some vendors do (an AMD VCEK has serial number 0) and what a
-simulator has to do (a name signed by another key). Signatures are real: ECDSA or RSASSA-PSS, with
-SHA-384.
+simulator has to do (a name signed by another key). Signatures are real: ECDSA with the hash of the
+key's size, or RSASSA-PSS with SHA-384.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -16,6 +16,7 @@ from casemate.crypto.der import Tag
 from casemate.crypto.keys import Kind, PrivateKey
 
 _SHA384: Final = der.sequence(der.oid("2.16.840.1.101.3.4.2.2"), der.element(Tag.NULL))
+_ECDSA_SHA256: Final = der.sequence(der.oid("1.2.840.10045.4.3.2"))
 _ECDSA_SHA384: Final = der.sequence(der.oid("1.2.840.10045.4.3.3"))
 _PSS_SHA384: Final = der.sequence(
     der.oid("1.2.840.113549.1.1.10"),
@@ -142,8 +143,10 @@ def revocation_list(
 
 def _signed(signer: PrivateKey, body: Callable[[bytes], bytes]) -> bytes:
     """Sign what ``body`` makes of the algorithm's identifier."""
-    rsa = signer.kind is Kind.RSA
-    algorithm = _PSS_SHA384 if rsa else _ECDSA_SHA384
+    algorithm, hash_name = {
+        Kind.RSA: (_PSS_SHA384, ""),
+        Kind.P256: (_ECDSA_SHA256, "sha256"),
+    }.get(signer.kind, (_ECDSA_SHA384, "sha384"))
     signed = body(algorithm)
-    signature = signer.sign(signed, "PS384") if rsa else signer.sign_der(signed, "sha384")
+    signature = signer.sign_der(signed, hash_name) if hash_name else signer.sign(signed, "PS384")
     return der.sequence(signed, algorithm, der.bits(signature))

@@ -15,7 +15,7 @@ import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from casemate.crypto.certificate import Certificate
 from casemate.crypto.revocation import RevocationList
@@ -26,6 +26,7 @@ LONGEST: Final = 6
 
 _K = TypeVar("_K", bound=Hashable)
 _V = TypeVar("_V")
+_L = TypeVar("_L", bound="Lasting")
 
 _SPEC: Final = "RFC 5280 section 6"
 _UNDERSTOOD: Final = frozenset(
@@ -59,6 +60,16 @@ class VerifiedChain(NamedTuple):
         return self.path[-1]
 
 
+class Lasting(Protocol):
+    """What held once and holds again within its time."""
+
+    @property
+    def not_before(self) -> datetime: ...
+
+    @property
+    def not_after(self) -> datetime: ...
+
+
 class ChainMemory:
     """Chains that held before, by everything that they depended on, and certificates as they read.
 
@@ -67,17 +78,23 @@ class ChainMemory:
 
     def __init__(self, most: int = 1024) -> None:
         self._most = most
-        self._kept: OrderedDict[tuple[object, ...], VerifiedChain] = OrderedDict()
+        self._kept: OrderedDict[tuple[object, ...], Lasting] = OrderedDict()
         self._read: OrderedDict[tuple[object, ...], Any] = OrderedDict()
 
     def find(self, key: tuple[object, ...], at: datetime) -> VerifiedChain | None:
         """Give a chain that still holds ``at`` this time."""
-        found = self._kept.get(key)
-        return found if found and found.not_before <= at <= found.not_after else None
+        return self.recall(key, at, VerifiedChain)
 
-    def keep(self, key: tuple[object, ...], chain: VerifiedChain) -> None:
-        """Remember a chain."""
-        self._kept[key] = chain
+    def recall(self, key: tuple[object, ...], at: datetime, kind: type[_L]) -> _L | None:
+        """Give what was kept, if it is of this kind and still holds ``at`` this time."""
+        found = self._kept.get(key)
+        if isinstance(found, kind) and found.not_before <= at <= found.not_after:
+            return found
+        return None
+
+    def keep(self, key: tuple[object, ...], held: Lasting) -> None:
+        """Remember a chain, or signed documents that a verifier keeps in the same way."""
+        self._kept[key] = held
         if len(self._kept) > self._most:
             self._kept.popitem(last=False)
 

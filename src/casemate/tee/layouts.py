@@ -7,13 +7,17 @@ from casemate.tee.csv import layout as csv
 from casemate.tee.hygondcu import layout as hygondcu
 from casemate.tee.layout import Layout
 from casemate.tee.sample import layout as sample
+from casemate.tee.sgx import layout as sgx
 from casemate.tee.snp import layout as snp
+from casemate.tee.tdx import layout as tdx
 
 LAYOUTS: Final = MappingProxyType[str, Layout](
     {
         "csv": csv.layout,
         "hygondcu": hygondcu.layout,
         "sample": sample.layout,
+        "sgx": sgx.layout,
         "snp": snp.layout,
+        "tdx": tdx.layout,
     }
 )

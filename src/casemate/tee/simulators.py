@@ -6,14 +6,18 @@ from typing import Final
 from casemate.tee.csv import fake as csv
 from casemate.tee.hygondcu import fake as hygondcu
 from casemate.tee.sample import fake as sample
+from casemate.tee.sgx import fake as sgx
 from casemate.tee.simulation import Simulator
 from casemate.tee.snp import fake as snp
+from casemate.tee.tdx import fake as tdx
 
 SIMULATORS: Final = MappingProxyType[str, Simulator](
     {
         "csv": Simulator(csv.simulate, csv.FIELDS),
         "hygondcu": Simulator(hygondcu.simulate, hygondcu.FIELDS),
         "sample": Simulator(sample.simulate, sample.FIELDS),
+        "sgx": Simulator(sgx.simulate, sgx.FIELDS),
         "snp": Simulator(snp.simulate, snp.FIELDS),
+        "tdx": Simulator(tdx.simulate, tdx.FIELDS),
     }
 )

@@ -17,10 +17,18 @@ from casemate.tee.hygondcu import verifier as hygondcu
 from casemate.tee.hygondcu.options import DcuOptions
 from casemate.tee.options import NoOptions
 from casemate.tee.sample import verifier as sample
+from casemate.tee.sgx import claims as sgx_claims
+from casemate.tee.sgx import collateral as sgx_collateral
+from casemate.tee.sgx import verifier as sgx
+from casemate.tee.sgx.options import SgxOptions
 from casemate.tee.snp import claims as snp_claims
 from casemate.tee.snp import verifier as snp
 from casemate.tee.snp.collateral import plan as snp_plan
 from casemate.tee.snp.options import SnpOptions
+from casemate.tee.tdx import collateral as tdx_collateral
+from casemate.tee.tdx import provenance as tdx_provenance
+from casemate.tee.tdx import verifier as tdx
+from casemate.tee.tdx.options import TdxOptions
 from casemate.tee.trail import Check, Trail
 from casemate.tee.vtpm import provenance
 from casemate.tee.vtpm import verifier as vtpm
@@ -67,8 +75,14 @@ VERIFIERS: Final = MappingProxyType[str, Verifier](
             plan=dcu_collateral.plan,
         ),
         "sample": Verifier(sample.verify, sample.CHECKS),
+        "sgx": Verifier(
+            sgx.verify, sgx.CHECKS, SgxOptions, sgx_claims.evidence_field, sgx_collateral.plan
+        ),
         "snp": Verifier(
             snp.verify, snp.CHECKS, SnpOptions, source=snp_claims.evidence_field, plan=snp_plan
+        ),
+        "tdx": Verifier(
+            tdx.verify, tdx.CHECKS, TdxOptions, tdx_provenance.evidence_field, tdx_collateral.plan
         ),
         "tpm": Verifier(vtpm.verify, vtpm.CHECKS, source=provenance.evidence_field),
     }

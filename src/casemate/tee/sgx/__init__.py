@@ -1,0 +1,1 @@
+"""Intel SGX: enclaves, by quotes of version 3."""
