@@ -1,14 +1,20 @@
 """Table of verifiers by TEE name. Adding a TEE is a package and a line here and in attesters."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
 import msgspec
 
+from casemate.crypto.digest import Algorithm
 from casemate.tee.evidence import Expectation, Inputs, VerifiedEvidence, refusal
 from casemate.tee.options import NoOptions
 from casemate.tee.sample import verifier as sample
+from casemate.tee.se import challenge as se_challenge
+from casemate.tee.se import claims as se_claims
+from casemate.tee.se import verifier as se
+from casemate.tee.se.options import SeOptions
 from casemate.tee.snp import claims as snp_claims
 from casemate.tee.snp import verifier as snp
 from casemate.tee.snp.collateral import plan as snp_plan
@@ -20,6 +26,9 @@ from casemate.tee.want import Plan, Want
 
 Verify = Callable[[bytes, Expectation, Inputs, Trail], tuple[VerifiedEvidence, ...]]
 """Evidence (JSON of the wire, or the TEE's own binary form) → what it proves, one or several."""
+
+MakeChallenge = Callable[[str, datetime, Inputs, Callable[[int], bytes]], str]
+"""Name and end of a session, inputs, source of random bytes → the challenge's text."""
 
 
 def _nowhere(_claim: str) -> str:
@@ -40,11 +49,23 @@ class Verifier(NamedTuple):
     """Names the field of the evidence that a claim (dotted) was read from; empty if none."""
     plan: Plan = _nothing
     """What to fetch of the vendor before verifying."""
+    challenge: MakeChallenge | None = None
+    """Makes the challenge that this TEE's evidence answers; None where a random nonce will do."""
+    report_data: Algorithm = Algorithm.SHA384
+    """How report data is hashed in a handshake (§1.2)."""
 
 
 VERIFIERS: Final = MappingProxyType[str, Verifier](
     {
         "sample": Verifier(sample.verify, sample.CHECKS),
+        "se": Verifier(
+            se.verify,
+            se.CHECKS,
+            options=SeOptions,
+            source=se_claims.evidence_field,
+            challenge=se_challenge.challenge,
+            report_data=Algorithm.SHA512,
+        ),
         "snp": Verifier(
             snp.verify, snp.CHECKS, SnpOptions, source=snp_claims.evidence_field, plan=snp_plan
         ),
