@@ -4,12 +4,14 @@ from types import MappingProxyType
 from typing import Final
 
 from casemate.tee.sample import fake as sample
+from casemate.tee.se import fake as se
 from casemate.tee.simulation import Simulator
 from casemate.tee.snp import fake as snp
 
 SIMULATORS: Final = MappingProxyType[str, Simulator](
     {
         "sample": Simulator(sample.simulate, sample.FIELDS),
+        "se": Simulator(se.simulate, se.FIELDS),
         "snp": Simulator(snp.simulate, snp.FIELDS),
     }
 )
