@@ -95,10 +95,10 @@ def _block(block: RequestBlock) -> Section:
         if isinstance(value, bytes):
             found.append(_hex(name, value, meaning, at))
         else:
+            asked = ", ".join(flag.name or "" for flag in block.flags).lower()
+            text = asked if name == "flags" else meaning
             shown = f"{value:#x}"
-            if name == "flags":
-                meaning = ", ".join(flag.name or "" for flag in block.flags).lower()
-            found.append(Field(name=name, value=shown, meaning=meaning, offset=at, size=size))
+            found.append(Field(name=name, value=shown, meaning=text, offset=at, size=size))
         at += size
     for number, slot in enumerate(block.slots):
         found += _slot(number, slot, at)
