@@ -521,3 +521,23 @@ def test_challenges_are_for_tees_that_have_them(service: Trustee) -> None:
     asked = pb.ChallengeRequest(inner={"tee": "tpm"}).SerializeToString()
     with pytest.raises((InputError, VerificationError)):
         service.services[ATTESTATION]["GetAttestationChallenge"](asked)
+
+
+async def test_a_folder_or_file_that_cannot_be_read_is_said(
+    folders: Path, site: Site, mainframe: Mainframe
+) -> None:
+    (folders / "root_ca.crt").write_bytes(bytes((4 << 20) + 1))
+    status, body = await guest_of(site, mainframe).auth()
+    assert (status, "larger file" in FOUND(body).detail) == (401, True)
+    (folders / "root_ca.crt").unlink()
+    (folders / "root_ca.crt").mkdir()
+    assert (await guest_of(site, mainframe).auth())[0] == 503
+    mainframe.install(folders.with_name("other"))
+    (folders / "hkds" / "host-key.pem").unlink()
+    (folders / "hkds").rmdir()
+    (folders / "root_ca.crt").rmdir()
+    status, body = await guest_of(site, mainframe).auth()
+    assert (status, "host key documents" in FOUND(body).detail) == (401, True)
+    (folders / "hkds").write_bytes(b"no folder")
+    site.clock.now += 61
+    assert (await guest_of(site, mainframe).auth())[0] == 503

@@ -54,6 +54,8 @@ def certificate(
     serial: int,
     usages: Iterable[str],
     authority: bool | None = None,
+    issuer_key: PublicKey | None = None,
+    critical: str = "",
 ) -> bytes:
     """Make a certificate, DER, signed with SHA-256.
 
@@ -65,6 +67,8 @@ def certificate(
         serial: its number.
         usages: key usages in the library's words, ``key_cert_sign`` for instance; critical.
         authority: basic constraints, critical; None leaves them out.
+        issuer_key: whose identifier stands for the issuer's; its own unless given.
+        critical: dotted OID of an empty critical extension that nobody understands.
     """
     allowed = set(usages)
     native: Any = key.native
@@ -78,8 +82,11 @@ def certificate(
         .not_valid_after(validity.last)
         .add_extension(x509.KeyUsage(**{one: one in allowed for one in _USAGES}), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(native), critical=False)
-        .add_extension(_authority_key(issuer), critical=False)
+        .add_extension(_authority_key(issuer_key or issuer.key.public), critical=False)
     )
+    if critical:
+        unknown = x509.UnrecognizedExtension(x509.ObjectIdentifier(critical), b"")
+        builder = builder.add_extension(unknown, critical=True)
     if authority is not None:
         constraints = x509.BasicConstraints(ca=authority, path_length=None)
         builder = builder.add_extension(constraints, critical=True)
@@ -94,7 +101,7 @@ def revocation_list(issuer: Issuer, *, validity: Validity, revoked: Iterable[int
         .issuer_name(_name(issuer.name))
         .last_update(validity.first)
         .next_update(validity.last)
-        .add_extension(_authority_key(issuer), critical=False)
+        .add_extension(_authority_key(issuer.key.public), critical=False)
     )
     for serial in revoked:
         one = x509.RevokedCertificateBuilder().serial_number(serial)
@@ -103,8 +110,8 @@ def revocation_list(issuer: Issuer, *, validity: Validity, revoked: Iterable[int
     return builder.sign(signer, hashes.SHA256()).public_bytes(_DER)
 
 
-def _authority_key(issuer: Issuer) -> x509.AuthorityKeyIdentifier:
-    native: Any = issuer.key.public.native
+def _authority_key(issuer: PublicKey) -> x509.AuthorityKeyIdentifier:
+    native: Any = issuer.native
     return x509.AuthorityKeyIdentifier.from_issuer_public_key(native)
 
 

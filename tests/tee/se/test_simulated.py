@@ -119,6 +119,7 @@ def test_a_wrong_field_is_refused_at_its_step(field: str, value: str, step: int)
     [
         pytest.param("other_root", 10, marks=pytest.mark.check("se", 10)),
         ("no_intermediate", 10),
+        ("long_chain", 10),
         ("other_intermediate", 10),
         pytest.param("no_signer", 9, marks=pytest.mark.check("se", 9)),
         ("two_signers", 9),
@@ -134,6 +135,8 @@ def test_a_wrong_field_is_refused_at_its_step(field: str, value: str, step: int)
         ("expired_document", 11),
         ("early_document", 11),
         ("unusable_document", 11),
+        ("misattributed_document", 11),
+        ("critical_document", 11),
         pytest.param("revoked_document", 12, marks=pytest.mark.check("se", 12)),
         ("no_list", 12),
         ("stale_list", 12),

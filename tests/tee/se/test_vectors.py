@@ -1,10 +1,12 @@
 """Secure Execution against what s390-tools and upstream compute: every row of the vectors."""
 
 import hashlib
-from datetime import UTC, datetime
+import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -14,10 +16,14 @@ from casemate.crypto.certificate import Certificate
 from casemate.crypto.keys import PrivateKey, PublicKey
 from casemate.errors import PeerError, VerificationError
 from casemate.secret import Secret
+from casemate.tee.anchors import Anchors
+from casemate.tee.evidence import Inputs
 from casemate.tee.material import Material
 from casemate.tee.se import host_key, request_block
+from casemate.tee.se.challenge import challenge
 from casemate.tee.se.image_header import ImageHeader, ImageTags
 from casemate.tee.se.measurement import measure
+from casemate.tee.se.report import SeRequest
 from casemate.tee.se.request_block import Asked, KeySlot, RequestBlock
 from tests.vectors import vector
 
@@ -92,8 +98,10 @@ def test_measurement_known_answers() -> None:
     key = Secret(b"\x41" * 64)
     user, nonce, additional = b"\7" * 256, b"\x08" * 16, b"\x09" * 128
     whole = measure(key, TAGS, CUID, user=user, nonce=nonce, additional=additional)
-    assert whole.hex().startswith("88794c62cce7bcf2")
-    assert whole.hex().endswith("97dc9e21a1fc2a32f3a675")
+    assert whole.hex() == (
+        "88794c62cce7bcf26216deb3f48f13fea6374b6d7e35bcc5c2ce68121db6f45d"
+        "fc8c171856463549408bf8e7d1aca11efad0a878af97dc9e21a1fc2a32f3a675"
+    )
     no_nonce = measure(key, TAGS, CUID, user=user, additional=additional)
     assert no_nonce.hex() == (
         "fbd4f738a390edd947cd4f11af3a2f3bab2fdf8bf89bf81beb495117f4382cf4"
@@ -245,3 +253,31 @@ def test_host_key_hash_is_the_slots() -> None:
     document = Material.of_files({"host": se("host.pem.crt")}).certificates
     assert isinstance(document[0], Certificate)
     assert host_key.host_keys(document)[0].hash == digest
+
+
+def test_a_challenge_is_made_for_a_real_host_key_document() -> None:
+    names = ("host.crt", "ibm_armonk.crt", "ibm.crl", "inter_ca.crt", "inter_ca.crl")
+    trusted = {
+        "root.crt": se("hkd/root_ca.chained.crt"),
+        "header": se("secure_guest.hdr"),
+        "se-challenge.key": bytes(32),
+    }
+    inputs = Inputs(
+        now=NOW,
+        anchors=Anchors.of_folder(trusted),
+        collateral=Material.of_files({name: se(f"hkd/{name}") for name in names}),
+    )
+    text = challenge("session", NOW + timedelta(minutes=5), inputs, os.urandom)
+    request = msgspec.json.decode(text, type=SeRequest)
+    require_expected(ImageTags.parse(request.image_hdr_tags))
+    (slot,) = RequestBlock.parse(request.request_blob).slots
+    (host_document,) = Material.of_files({"host": se("hkd/host.crt")}).certificates
+    assert slot.host_key_hash == request_block.hash_of(PublicKey.from_der(host_document.spki))
+    revoked = {name: se(f"hkd/{name}") for name in (*names[1:], "host_rev.crt")}
+    with pytest.raises(VerificationError, match=r"se\.12 revocation"):
+        challenge(
+            "session",
+            NOW,
+            msgspec.structs.replace(inputs, collateral=Material.of_files(revoked)),
+            os.urandom,
+        )

@@ -16,6 +16,7 @@ FAULTS: Final = MappingProxyType(
         "other_root": "the root is another, of the same name",
         "no_intermediate": "the intermediate is missing",
         "other_intermediate": "the intermediate is another, of the same name",
+        "long_chain": "there is a second intermediate",
         "no_signer": "there is no signing certificate",
         "two_signers": "there are two signing certificates",
         "expired_signer": "the signing certificate is out of date",
@@ -30,6 +31,8 @@ FAULTS: Final = MappingProxyType(
         "expired_document": "the host key document is out of date",
         "early_document": "the host key document is not yet valid",
         "unusable_document": "the host key may not agree on keys",
+        "misattributed_document": "the host key document names another key as its issuer's",
+        "critical_document": "the host key document has a critical extension nobody knows",
         "revoked_document": "the host key is revoked",
         "no_list": "the signing service's list is missing",
         "stale_list": "the signing service's list is out of date",
@@ -72,13 +75,11 @@ class FakeVendor:
         root = self._forged(self._root) if fault == "other_root" else self._root
         certificate = self._authority(root, root, "root")
         published = {
-            "intermediate.pem": self._intermediate_certificate(root, fault),
+            **self._intermediates(root, fault),
             **self._signers(fault),
             **{name: self._document(key, fault) for name, key in hosts.items()},
             **self._lists(root, fault),
         }
-        if fault == "no_intermediate":
-            del published["intermediate.pem"]
         if fault == "no_document":
             published = {name: body for name, body in published.items() if name not in hosts}
         return {ROOT: certificate}, published
@@ -96,13 +97,20 @@ class FakeVendor:
             )
         )
 
-    def _intermediate_certificate(self, root: Issuer, fault: str) -> bytes:
+    def _intermediates(self, root: Issuer, fault: str) -> dict[str, bytes]:
         own = self._intermediate
         if fault == "other_intermediate":
             own = self._forged(own)
         # The other root vouches for nothing: what it is said to have signed, the first one did.
         issuer = self._root if fault == "other_root" else root
-        return self._authority(own, issuer, "intermediate")
+        above: dict[str, bytes] = {}
+        if fault == "long_chain":
+            second = Issuer(_name("IBM Z Second Intermediate CA"), self._stranger.key)
+            above["second.pem"] = self._authority(second, issuer, "intermediate")
+            issuer = second
+        if fault == "no_intermediate":
+            return above
+        return {**above, "intermediate.pem": self._authority(own, issuer, "intermediate")}
 
     def _signers(self, fault: str) -> dict[str, bytes]:
         def made(validity: Validity, serial: int) -> bytes:
@@ -139,6 +147,8 @@ class FakeVendor:
                 validity=validity.get(fault, self._good),
                 serial=_SERIALS["document"],
                 usages=_SIGNS if fault == "unusable_document" else _AGREES,
+                issuer_key=self._root.key.public if fault == "misattributed_document" else None,
+                critical="1.3.6.1.4.1.99999.1" if fault == "critical_document" else "",
             )
         )
 
