@@ -22,6 +22,8 @@ class Setting:
     default: Any
     help: str
     unit: str = ""
+    upstream: str = ""
+    """Environment variable by which upstream knows it; ours wins where both are set."""
 
     def environment(self, prefix: str) -> str:
         """Name of the environment variable that overrides this setting."""
@@ -48,8 +50,9 @@ def read(
             row = _known(name, known, str(file))
             values[name] = _typed(row, value, str(file))
     for row in table:
-        if (text := environment.get(row.environment(prefix))) is not None:
-            values[row.name] = _from_text(row, text, row.environment(prefix))
+        for name in (row.upstream, row.environment(prefix)):
+            if name and (text := environment.get(name)) is not None:
+                values[row.name] = _from_text(row, text, name)
     for name, value in overrides.items():
         values[_known(name, known, "option").name] = value
     return values

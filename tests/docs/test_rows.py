@@ -13,7 +13,7 @@ from tests.docs.commands import ROOT
 PAGE = ROOT / "docs" / "rows.md"
 DUE = """
 A01-A03 A05-A11 A14 B02-B06 B09 B11 C01-C08 D01-D04 D08 D12 E01-E07 E09 E14 E15 F01-F04 G01-G05
-G08 G12 G13 H01-H06 H08-H11 I01 I02 I03 I12 J12 M05 Q10 R01-R04 R06
+G08 G12 G13 H01-H06 H08-H11 I01 I02 I03 I12 J12 M05 Q04 Q10 R01-R04 R06 S08
 """
 STEPS = (ROOT / "src/casemate/stack/stage.py", ROOT / "src/casemate/stack/demo/play.py")
 ROW = re.compile(r"^\| ([A-Z]\d\d) \| (.+) \| (.+) \|$", re.MULTILINE)

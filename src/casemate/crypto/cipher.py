@@ -17,25 +17,28 @@ COUNTER_SIZE: Final = 16
 """Bytes of the first counter block, a 128-bit big-endian number."""
 
 
-def seal_gcm(key: Secret, iv: bytes, plaintext: bytes | Secret) -> bytes:
-    """Encrypt with AES-256-GCM; gives the ciphertext with its 16-byte tag.
+def seal_gcm(
+    key: Secret, iv: bytes, plaintext: bytes | Secret, *, associated: bytes = b""
+) -> bytes:
+    """Encrypt with AES-256-GCM; gives the ciphertext with its 16-byte tag, over ``associated`` too.
 
     Raises:
         InputError: the key is not 32 bytes or ``iv`` not 12.
     """
     data = plaintext.reveal() if isinstance(plaintext, Secret) else plaintext
-    return AESGCM(_key(key)).encrypt(_sized("GCM nonce", iv, GCM_IV_SIZE), data, None)
+    return AESGCM(_key(key)).encrypt(_sized("GCM nonce", iv, GCM_IV_SIZE), data, associated)
 
 
-def open_gcm(key: Secret, iv: bytes, sealed: bytes) -> Secret:
-    """Decrypt what ``seal_gcm`` made.
+def open_gcm(key: Secret, iv: bytes, sealed: bytes, *, associated: bytes = b"") -> Secret:
+    """Decrypt what ``seal_gcm`` made, with the same ``associated`` bytes.
 
     Raises:
         InputError: the key is not 32 bytes or ``iv`` not 12.
         VerificationError: the tag does not match: another key, or changed bytes.
     """
+    cipher = AESGCM(_key(key))
     try:
-        return Secret(AESGCM(_key(key)).decrypt(_sized("GCM nonce", iv, GCM_IV_SIZE), sealed, None))
+        return Secret(cipher.decrypt(_sized("GCM nonce", iv, GCM_IV_SIZE), sealed, associated))
     except InvalidTag as error:
         raise VerificationError(
             Refusal(

@@ -77,11 +77,18 @@ class RevocationList:
 
     def signed_by(self, issuer: Certificate) -> bool:
         """Say whether the issuer's key, allowed to sign lists, made this signature."""
+        return issuer.may(6) and self.signed_with(issuer)
+
+    def signed_with(self, issuer: Certificate) -> bool:
+        """Say whether the issuer's key made this signature, whatever its key usage allows.
+
+        For vendors whose lists are signed by a key that was only allowed to sign: IBM's host keys.
+        """
         try:
             key = issuer.key
         except PeerError:
             return False
-        return issuer.may(6) and self.algorithm.verify(key, self.signature, self.signed)
+        return self.algorithm.verify(key, self.signature, self.signed)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, RevocationList) and self.der == other.der

@@ -33,6 +33,15 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True):
     """Digest of the pod's initdata; None when the guest presented none."""
 
 
+class Challenge(msgspec.Struct, frozen=True, kw_only=True):
+    """The challenge that evidence answers, where a TEE's verifier makes its own (``se``)."""
+
+    text: str
+    """As the guest got it."""
+    session: str
+    """Name of the session it was made for; empty where the broker names none."""
+
+
 class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     """All that a verifier may look at beside evidence and expectation: no clock, net or file."""
 
@@ -44,6 +53,8 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     options: Options = Options()
     memory: ChainMemory | None = None
     """Chains that held before; None forgets each."""
+    challenge: Challenge | None = None
+    """What the evidence answers; TEEs whose freshness is report data alone do not look at it."""
 
 
 class VerifiedEvidence(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ from casemate.tee.csv import layout as csv
 from casemate.tee.hygondcu import layout as hygondcu
 from casemate.tee.layout import Layout
 from casemate.tee.sample import layout as sample
+from casemate.tee.se import layout as se
 from casemate.tee.sgx import layout as sgx
 from casemate.tee.snp import layout as snp
 from casemate.tee.tdx import layout as tdx
@@ -17,6 +18,7 @@ LAYOUTS: Final = MappingProxyType[str, Layout](
         "hygondcu": hygondcu.layout,
         "sample": sample.layout,
         "sgx": sgx.layout,
+        "se": se.layout,
         "snp": snp.layout,
         "tdx": tdx.layout,
     }

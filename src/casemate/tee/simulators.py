@@ -6,6 +6,7 @@ from typing import Final
 from casemate.tee.csv import fake as csv
 from casemate.tee.hygondcu import fake as hygondcu
 from casemate.tee.sample import fake as sample
+from casemate.tee.se import fake as se
 from casemate.tee.sgx import fake as sgx
 from casemate.tee.simulation import Simulator
 from casemate.tee.snp import fake as snp
@@ -17,6 +18,7 @@ SIMULATORS: Final = MappingProxyType[str, Simulator](
         "hygondcu": Simulator(hygondcu.simulate, hygondcu.FIELDS),
         "sample": Simulator(sample.simulate, sample.FIELDS),
         "sgx": Simulator(sgx.simulate, sgx.FIELDS),
+        "se": Simulator(se.simulate, se.FIELDS),
         "snp": Simulator(snp.simulate, snp.FIELDS),
         "tdx": Simulator(tdx.simulate, tdx.FIELDS),
     }

@@ -1,11 +1,13 @@
 """Table of verifiers by TEE name. Adding a TEE is a package and a line here and in attesters."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
 import msgspec
 
+from casemate.crypto.digest import Algorithm
 from casemate.tee.csv import claims as csv_claims
 from casemate.tee.csv import collateral as csv_collateral
 from casemate.tee.csv import verifier as csv
@@ -17,6 +19,10 @@ from casemate.tee.hygondcu import verifier as hygondcu
 from casemate.tee.hygondcu.options import DcuOptions
 from casemate.tee.options import NoOptions
 from casemate.tee.sample import verifier as sample
+from casemate.tee.se import challenge as se_challenge
+from casemate.tee.se import claims as se_claims
+from casemate.tee.se import verifier as se
+from casemate.tee.se.options import SeOptions
 from casemate.tee.sgx import claims as sgx_claims
 from casemate.tee.sgx import collateral as sgx_collateral
 from casemate.tee.sgx import verifier as sgx
@@ -37,6 +43,9 @@ from casemate.tee.want import Plan, Want
 Verify = Callable[[bytes, Expectation, Inputs, Trail], tuple[VerifiedEvidence, ...]]
 """Evidence (JSON of the wire, or the TEE's own binary form) → what it proves, one or several."""
 
+MakeChallenge = Callable[[str, datetime, Inputs, Callable[[int], bytes]], str]
+"""Name and end of a session, inputs, source of random bytes → the challenge's text."""
+
 
 def _nowhere(_claim: str) -> str:
     return ""
@@ -56,6 +65,10 @@ class Verifier(NamedTuple):
     """Names the field of the evidence that a claim (dotted) was read from; empty if none."""
     plan: Plan = _nothing
     """What to fetch of the vendor before verifying."""
+    challenge: MakeChallenge | None = None
+    """Makes the challenge that this TEE's evidence answers; None where a random nonce will do."""
+    report_data: Algorithm = Algorithm.SHA384
+    """How report data is hashed in a handshake (§1.2)."""
 
 
 VERIFIERS: Final = MappingProxyType[str, Verifier](
@@ -77,6 +90,14 @@ VERIFIERS: Final = MappingProxyType[str, Verifier](
         "sample": Verifier(sample.verify, sample.CHECKS),
         "sgx": Verifier(
             sgx.verify, sgx.CHECKS, SgxOptions, sgx_claims.evidence_field, sgx_collateral.plan
+        ),
+        "se": Verifier(
+            se.verify,
+            se.CHECKS,
+            options=SeOptions,
+            source=se_claims.evidence_field,
+            challenge=se_challenge.challenge,
+            report_data=Algorithm.SHA512,
         ),
         "snp": Verifier(
             snp.verify, snp.CHECKS, SnpOptions, source=snp_claims.evidence_field, plan=snp_plan
@@ -121,6 +142,18 @@ def verify(
     if not found:
         raise refusal("tee", claim=name, got="no claims", expected="at least one", rule="verifier")
     return found
+
+
+def challenge_maker(tee: str) -> MakeChallenge | None:
+    """Give what makes challenges for a TEE; None if a random nonce will do, or nobody knows it."""
+    row = VERIFIERS.get(OLD_NAMES.get(tee, tee))
+    return None if row is None else row.challenge
+
+
+def report_data_algorithm(tee: str) -> Algorithm:
+    """Say how report data is hashed in a handshake whose primary TEE this is (§1.2)."""
+    row = VERIFIERS.get(OLD_NAMES.get(tee, tee))
+    return Algorithm.SHA384 if row is None else row.report_data
 
 
 def trail_of(tee: str, table: Mapping[str, Verifier] = VERIFIERS) -> Trail:

@@ -33,8 +33,12 @@ def attestation(service: AttestationService, policies: AttestationPolicies) -> S
         return attestation_pb2.SetPolicyResponse().SerializeToString()
 
     def challenge(request: bytes) -> bytes:
-        tee = _parse(attestation_pb2.ChallengeRequest, request).inner.get("tee", "")
-        raise InputError("challenge", got=tee, want="a TEE with a challenge of its own: none here")
+        asked = _parse(attestation_pb2.ChallengeRequest, request).inner
+        tee = asked.get("tee", "")
+        text = service.challenge(tee, asked.get("session", ""))
+        if text is None:
+            raise InputError("challenge", got=tee, want="a TEE with a challenge of its own: se")
+        return attestation_pb2.ChallengeResponse(attestation_challenge=text).SerializeToString()
 
     return {
         ATTESTATION: {

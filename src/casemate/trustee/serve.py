@@ -8,6 +8,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
+import msgspec
+
 from casemate import metrics, settings
 from casemate.crypto.keys import PrivateKey, PublicKey
 from casemate.crypto.vendor_chain import ChainMemory
@@ -18,7 +20,11 @@ from casemate.tee.evidence import Inputs
 from casemate.tee.verifiers import VERIFIERS
 from casemate.trustee.attestation.evaluation import AskedValues, OwnValues
 from casemate.trustee.attestation.policy import AttestationPolicies
-from casemate.trustee.attestation.service import AttestationService
+from casemate.trustee.attestation.secure_execution import (
+    SecureExecutionFiles,
+    challenge_key,
+)
+from casemate.trustee.attestation.service import AttestationService, InputsOf
 from casemate.trustee.attestation.signer import TokenSigner
 from casemate.trustee.evidence_archive import EvidenceArchive
 from casemate.trustee.kbs.admin import Acl, Administrators, Issuer
@@ -160,15 +166,28 @@ class _Parts:
     def _attestation(self, policies: AttestationPolicies) -> AttestationService:
         return AttestationService(
             tees=tees_of(self.values),
-            inputs=Inputs(
-                now=datetime.fromtimestamp(self.clock(), UTC),
-                anchors=Anchors(ak_authorities=tuple(self._bundles("ak_authorities"))),
-                memory=ChainMemory(),
-            ),
+            inputs=self._inputs(),
             policies=policies,
             signer=self._signer(),
             clock=self.clock,
+            session_lifetime=self.values["sessions.lifetime"],
         )
+
+    def _inputs(self) -> InputsOf:
+        shared = Inputs(
+            now=datetime.fromtimestamp(self.clock(), UTC),
+            anchors=Anchors(ak_authorities=tuple(self._bundles("ak_authorities"))),
+            memory=ChainMemory(),
+        )
+        secure_execution = SecureExecutionFiles(
+            self.folder, self.values, key=challenge_key(self.storage), clock=self.clock
+        )
+
+        def of(tee: str, now: datetime) -> Inputs:
+            inputs = msgspec.structs.replace(shared, now=now)
+            return secure_execution.added_to(inputs) if tee == SecureExecutionFiles.tee else inputs
+
+        return of
 
     def _broker(
         self, attestation: Attests, policies: KeepsPolicies, values: KeepsReferenceValues
@@ -234,6 +253,9 @@ def require_profile(values: Mapping[str, Any]) -> None:
         raise InputError("profile", got=values["profile"], want=" or ".join(PROFILES))
     if values["profile"] == "production" and values["sample"]:
         raise InputError("sample", got="true", want="false in profile production")
+    name = "se.skip_host_key_verification"
+    if values["profile"] == "production" and values[name]:
+        raise InputError(name, got="true", want="false in profile production")
 
 
 def tees_of(values: Mapping[str, Any]) -> frozenset[str]:

@@ -7,6 +7,9 @@ from casemate.settings import Setting
 PREFIX: Final = "CASEMATE_TRUSTEE"
 FILE: Final = "trustee.toml"
 
+_SE: Final = "/run/confidential-containers/ibmse"
+"""Where upstream keeps what Secure Execution needs."""
+
 PROFILES: Final = ("production", "development")
 
 TABLE: Final = (
@@ -97,6 +100,54 @@ TABLE: Final = (
         type=str,
         default="",
         help="Reference values of serve --only as; its own storage when empty.",
+    ),
+    Setting(
+        name="se.host_key_documents",
+        type=str,
+        default=f"{_SE}/hkds",
+        upstream="DEFAULT_SE_HOST_KEY_DOCUMENTS_ROOT",
+        help="Folder: one host key document for each IBM Z machine that may start the image.",
+    ),
+    Setting(
+        name="se.certificates",
+        type=str,
+        default=f"{_SE}/certs",
+        upstream="SE_CERTIFICATES_ROOT",
+        help="Folder: IBM's host key signing certificate, and the intermediate above it.",
+    ),
+    Setting(
+        name="se.root",
+        type=str,
+        default=f"{_SE}/root_ca.crt",
+        upstream="SE_CERTIFICATE_ROOT_CA",
+        help="Root certificate of that chain; none, no trust.",
+    ),
+    Setting(
+        name="se.lists",
+        type=str,
+        default=f"{_SE}/crls",
+        upstream="SE_CERTIFICATE_REVOCATION_LISTS_ROOT",
+        help="Folder: revocation lists of root, intermediate and signing certificate.",
+    ),
+    Setting(
+        name="se.image_headers",
+        type=list,
+        default=[f"{_SE}/hdr/hdr.bin"],
+        upstream="SE_IMAGE_HEADER_FILE",
+        help="Headers of the images that may run, the one that challenges name first.",
+    ),
+    Setting(
+        name="se.customer_key",
+        type=str,
+        default="",
+        help="PEM key (EC P-521) of requests; a fresh one for each challenge when empty.",
+    ),
+    Setting(
+        name="se.skip_host_key_verification",
+        type=bool,
+        default=False,
+        upstream="SE_SKIP_CERTS_VERIFICATION",
+        help="Take host key documents as they come; profile development only.",
     ),
     Setting(name="log.level", type=str, default="info", help="debug, info, warning or error."),
 )

@@ -17,6 +17,8 @@ POLICIES: Final = "kbs"
 RESOURCES: Final = "repository"
 ATTESTATION_POLICIES: Final = "attestation_service_policy"
 REFERENCE_VALUES: Final = "reference_value"
+CHALLENGE_KEYS: Final = "challenge_key"
+"""By TEE: 32 random bytes, ours; what challenges are sealed with. Never leaves this file."""
 
 _MIGRATIONS: Final = (
     """

@@ -88,6 +88,29 @@ class ErrorBody(msgspec.Struct, frozen=True, omit_defaults=True):
     remedy: str | msgspec.UnsetType = UNNAMED
 
 
+def selected_parameters(request: Request, algorithm: Algorithm) -> msgspec.Raw:
+    """Give ``extra-params`` of a challenge: the algorithm, where it is not SHA-384 (§3.2).
+
+    Clients that offered no algorithms know the TEE's own.
+
+    Raises:
+        InputError: the client offered some, but not this one.
+    """
+    if algorithm is Algorithm.SHA384:
+        return EMPTY_PARAMETERS
+    try:
+        offered = msgspec.json.decode(request.extra_params, type=_Offer).supported
+    except (msgspec.MsgspecError, RecursionError) as error:
+        if _is_object(request.extra_params):
+            raise _not_offered(error, algorithm) from error
+        return EMPTY_PARAMETERS
+    if offered is msgspec.UNSET:
+        return EMPTY_PARAMETERS
+    if algorithm.value not in (name.lower() for name in offered):
+        raise _not_offered(offered, algorithm)
+    return msgspec.Raw(msgspec.json.encode({"selected-hash-algorithm": algorithm.value}))
+
+
 def encode(message: msgspec.Struct) -> bytes:
     """Write any message of this protocol as JSON."""
     return msgspec.json.encode(message)
@@ -155,6 +178,22 @@ def device_report_data(
             {"nonce": runtime_data.nonce, "tee-pubkey": runtime_data.tee_pubkey}, order="sorted"
         ),
         algorithm,
+    )
+
+
+class _Offer(msgspec.Struct, frozen=True):
+    supported: list[str] | msgspec.UnsetType = msgspec.field(
+        default=msgspec.UNSET, name="supported-hash-algorithms"
+    )
+
+
+def _is_object(parameters: msgspec.Raw) -> bool:
+    return bytes(parameters).lstrip()[:1] == b"{"
+
+
+def _not_offered(got: object, algorithm: Algorithm) -> InputError:
+    return InputError(
+        "supported-hash-algorithms", got=got, want=f"a list with {algorithm}", spec="§3.2"
     )
 
 

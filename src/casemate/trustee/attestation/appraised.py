@@ -8,6 +8,8 @@ import rfc8785
 from casemate.crypto import base64url
 from casemate.crypto.digest import Algorithm, Digest
 from casemate.errors import InputError
+from casemate.tee.evidence import Challenge
+from casemate.tee.verifiers import report_data_algorithm
 from casemate.trustee.attestation import init_data
 from casemate.wire.initdata import Initdata
 from casemate.wire.initdata import parse as parse_initdata
@@ -27,9 +29,11 @@ class Appraised(msgspec.Struct, frozen=True, kw_only=True):
     runtime_data_claims: Any = None
     init_data: Digest | None = None
     init_data_claims: Any = None
+    challenge: Challenge = Challenge(text="", session="")
+    """What the guest was given to answer; empty where the caller did not say."""
 
 
-def requests(tee: str, attestation: Attestation) -> pb.AttestationRequest:
+def requests(tee: str, attestation: Attestation, session: str = "") -> pb.AttestationRequest:
     """Split an attestation of the handshake into requests, the primary TEE's first (§3.4).
 
     Raises:
@@ -38,18 +42,22 @@ def requests(tee: str, attestation: Attestation) -> pb.AttestationRequest:
     evidence, runtime = attestation.tee_evidence, attestation.runtime_data
     bound = {"nonce": runtime.nonce, "tee-pubkey": runtime.tee_pubkey}
     whole = bound | {"additional-evidence": evidence.additional_evidence}
-    primary = _request(tee, evidence.primary_evidence, whole)
+    algorithm = report_data_algorithm(tee)
+    primary = _request(tee, evidence.primary_evidence, whole, algorithm, session)
     if attestation.init_data is not None:
         init_data.require_toml(attestation.init_data.format)
         primary.init_data_toml = attestation.init_data.body
     devices = _devices(evidence.additional_evidence)
     return pb.AttestationRequest(
-        verification_requests=[primary, *(_request(t, e, bound) for t, e in devices.items())],
+        verification_requests=[
+            primary,
+            *(_request(t, e, bound, algorithm, session) for t, e in devices.items()),
+        ],
         policy_ids=["default"],
     )
 
 
-def of_attestation(tee: str, attestation: Attestation) -> list[Appraised]:
+def of_attestation(tee: str, attestation: Attestation, session: str = "") -> list[Appraised]:
     """Take an attestation of the handshake as it is: what ``parse_all(requests(...))`` gives.
 
     Raises: as ``requests``.
@@ -58,21 +66,28 @@ def of_attestation(tee: str, attestation: Attestation) -> list[Appraised]:
     key = msgspec.to_builtins(runtime.tee_pubkey)
     bound = {"nonce": runtime.nonce, "tee-pubkey": key}
     initdata = _initdata(attestation)
+    algorithm = report_data_algorithm(tee)
+    challenge = Challenge(text=runtime.nonce, session=session)
     primary = Appraised(
         tee=tee,
         evidence=bytes(evidence.primary_evidence),
-        report_data=report_data(runtime, evidence.additional_evidence).value,
+        report_data=report_data(runtime, evidence.additional_evidence, algorithm).value,
         runtime_data_claims=bound | {"additional-evidence": evidence.additional_evidence},
         init_data=None if initdata is None else initdata.digest,
         init_data_claims=None if initdata is None else init_data.claims(initdata),
+        challenge=challenge,
     )
-    digest = device_report_data(runtime).value
+    digest = device_report_data(runtime, algorithm).value
     devices = _devices(evidence.additional_evidence).items()
     return [
         primary,
         *(
             Appraised(
-                tee=device, evidence=bytes(text), report_data=digest, runtime_data_claims=bound
+                tee=device,
+                evidence=bytes(text),
+                report_data=digest,
+                runtime_data_claims=bound,
+                challenge=challenge,
             )
             for device, text in devices
         ),
@@ -95,6 +110,7 @@ def parse(request: pb.IndividualAttestationRequest) -> Appraised:
         runtime_data_claims=claims,
         init_data=digest,
         init_data_claims=None if initdata is None else init_data.claims(initdata),
+        challenge=_challenge(claims, request.session),
     )
 
 
@@ -107,6 +123,11 @@ def parse_all(request: pb.AttestationRequest) -> list[Appraised]:
     return [parse(one) for one in request.verification_requests]
 
 
+def _challenge(claims: Any, session: str) -> Challenge:
+    nonce = claims.get("nonce") if isinstance(claims, dict) else None
+    return Challenge(text=nonce if isinstance(nonce, str) else "", session=session)
+
+
 def _initdata(attestation: Attestation) -> Initdata | None:
     field = attestation.init_data
     if field is None:
@@ -116,12 +137,18 @@ def _initdata(attestation: Attestation) -> Initdata | None:
 
 
 def _request(
-    tee: str, evidence: msgspec.Raw, runtime: dict[str, Any]
+    tee: str,
+    evidence: msgspec.Raw,
+    runtime: dict[str, Any],
+    algorithm: Algorithm,
+    session: str,
 ) -> pb.IndividualAttestationRequest:
     return pb.IndividualAttestationRequest(
         tee=tee,
         evidence=base64url.encode(bytes(evidence)),
         structured_runtime_data=msgspec.json.encode(runtime, order="sorted").decode(),
+        runtime_data_hash_algorithm=algorithm.value,
+        session=session,
     )
 
 

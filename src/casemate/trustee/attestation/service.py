@@ -1,15 +1,16 @@
 """From evidence to a signed verdict: verify, annotate, appraise, sign (trustee spec §10 to §12)."""
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import msgspec
 
 from casemate.errors import InputError, Refusal, VerificationError
 from casemate.tee.evidence import Expectation, Inputs, VerifiedEvidence
-from casemate.tee.verifiers import OLD_NAMES, VERIFIERS, verify
+from casemate.tee.verifiers import OLD_NAMES, VERIFIERS, challenge_maker, verify
 from casemate.trustee.attestation.appraised import Appraised, of_attestation
 from casemate.trustee.attestation.policy import AttestationPolicies
 from casemate.trustee.attestation.signer import TokenSigner
@@ -17,6 +18,9 @@ from casemate.wire.kbs import Attestation
 from casemate.wire.token import appraisal
 
 POLICY_ID: Final = "default"
+
+InputsOf = Callable[[str, datetime], Inputs]
+"""TEE and time → what its verifier may look at."""
 
 
 class AttestationService:
@@ -26,16 +30,21 @@ class AttestationService:
         self,
         *,
         tees: Iterable[str],
-        inputs: Inputs,
+        inputs: InputsOf,
         policies: AttestationPolicies,
         signer: TokenSigner,
         clock: Callable[[], float],
+        session_lifetime: float = 300.0,
+        random: Callable[[int], bytes] = os.urandom,
     ) -> None:
+        """``session_lifetime`` is in seconds: how long a challenge of ours may be answered."""
         self.tees = frozenset(tees) & VERIFIERS.keys()
         self._inputs = inputs
         self._policies = policies
         self._signer = signer
         self._clock = clock
+        self._session_lifetime = timedelta(seconds=session_lifetime)
+        self._random = random
 
     def require_tee(self, tee: str) -> None:
         """Refuse a TEE that this service does not listen to.
@@ -55,14 +64,29 @@ class AttestationService:
                 )
             )
 
-    def attest(self, tee: str, attestation: Attestation) -> str:
+    def challenge(self, tee: str, session: str) -> str | None:
+        """Make the challenge of a session; None where the broker's random nonce will do.
+
+        Raises:
+            VerificationError: the TEE is not listened to, or whom to ask is not to be trusted.
+            InputError: what the challenge is made from is missing.
+        """
+        self.require_tee(tee)
+        make = challenge_maker(tee)
+        if make is None:
+            return None
+        now = self._now()
+        inputs = self._inputs(OLD_NAMES.get(tee, tee), now)
+        return make(session, now + self._session_lifetime, inputs, self._random)
+
+    def attest(self, tee: str, attestation: Attestation, session: str) -> str:
         """Verify all evidence of an attestation and give the token; the nonce was compared.
 
         Raises:
             VerificationError: evidence was refused; its step says where.
             InputError: a member cannot be read, or there is no policy for a class.
         """
-        return self.evaluate(of_attestation(tee, attestation), POLICY_ID)
+        return self.evaluate(of_attestation(tee, attestation, session), POLICY_ID)
 
     def evaluate(self, appraised: Sequence[Appraised], policy_id: str) -> str:
         """Give the token for evidence, the primary TEE's first.
@@ -86,10 +110,12 @@ class AttestationService:
     def _verify(self, one: Appraised) -> tuple[VerifiedEvidence, ...]:
         self.require_tee(one.tee)
         expected = Expectation(report_data=one.report_data, init_data=one.init_data)
-        now = datetime.fromtimestamp(self._clock(), UTC)
-        return verify(
-            one.tee, one.evidence, expected, msgspec.structs.replace(self._inputs, now=now)
-        )
+        inputs = self._inputs(OLD_NAMES.get(one.tee, one.tee), self._now())
+        inputs = msgspec.structs.replace(inputs, challenge=one.challenge)
+        return verify(one.tee, one.evidence, expected, inputs)
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock(), UTC)
 
     def _appraise(
         self, one: Appraised, evidence: VerifiedEvidence, policy_id: str

@@ -6,6 +6,7 @@ from email.utils import formatdate
 from typing import Final
 
 from casemate.errors import CasemateError, HostError, InputError, Refusal, VerificationError
+from casemate.tee.verifiers import report_data_algorithm
 from casemate.trustee import audit
 from casemate.trustee.evidence_archive import EvidenceArchive
 from casemate.trustee.kbs.exchange import Answer, Ask
@@ -44,7 +45,12 @@ class Handshake:
             request = kbs.parse_request(ask.body)
             _require_version(request.version)
             self._attestation.require_tee(request.tee)
-            session, expires = self._sessions.open(request)
+            tee = request.tee
+            session, expires = self._sessions.open(
+                request,
+                nonce=lambda session: self._attestation.challenge(tee, session),
+                parameters=kbs.selected_parameters(request, report_data_algorithm(tee)),
+            )
         except CasemateError as error:
             self._measures.auth_errors.inc()
             reason = reason_of(error, _STEP)
@@ -93,7 +99,7 @@ class Handshake:
         tee = session.request.tee
         _require_nonce(attestation.runtime_data.nonce, session.challenge.nonce)
         try:
-            token = self._attestation.attest(tee, attestation)
+            token = self._attestation.attest(tee, attestation, session.id)
         except VerificationError:
             self._measures.refused.labels(tee).inc()
             raise

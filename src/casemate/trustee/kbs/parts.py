@@ -13,7 +13,14 @@ class Attests(Protocol):
         """Refuse a TEE that is not listened to (VerificationError)."""
         ...
 
-    def attest(self, tee: str, attestation: Attestation) -> str:
+    def challenge(self, tee: str, session: str) -> str | None:
+        """Make the challenge of a session, for a TEE that needs one of its own; else None.
+
+        Raises VerificationError or InputError when it cannot be made.
+        """
+        ...
+
+    def attest(self, tee: str, attestation: Attestation, session: str) -> str:
         """Give the token for evidence, or raise VerificationError or InputError."""
         ...
 

@@ -9,6 +9,7 @@ from google.protobuf.message import DecodeError
 from casemate.crypto import base64url
 from casemate.errors import InputError, PeerError
 from casemate.net.grpc import GrpcClient
+from casemate.tee.verifiers import challenge_maker
 from casemate.trustee.attestation.appraised import requests
 from casemate.wire.kbs import Attestation
 from casemate.wire.pb import attestation_pb2, reference_pb2
@@ -26,9 +27,24 @@ class RemoteAttestation:
     def require_tee(self, tee: str) -> None:
         """Leave it to the service, which refuses at ``attest``."""
 
-    def attest(self, tee: str, attestation: Attestation) -> str:
+    def challenge(self, tee: str, session: str) -> str | None:
+        """Ask for the challenge of a TEE that has its own; VerificationError or PeerError."""
+        if challenge_maker(tee) is None:
+            return None
+        request = attestation_pb2.ChallengeRequest(
+            inner={"tee": tee, "tee_params": "", "session": session}
+        )
+        answer = self._client.call(
+            ATTESTATION, "GetAttestationChallenge", request.SerializeToString()
+        )
+        try:
+            return attestation_pb2.ChallengeResponse.FromString(answer).attestation_challenge
+        except DecodeError as error:
+            raise PeerError("attestation service", got=error, want="a challenge") from error
+
+    def attest(self, tee: str, attestation: Attestation, session: str) -> str:
         """Give the token; VerificationError or PeerError when there is none."""
-        request = requests(tee, attestation).SerializeToString()
+        request = requests(tee, attestation, session).SerializeToString()
         answer = self._client.call(ATTESTATION, "AttestationEvaluate", request)
         try:
             return attestation_pb2.AttestationResponse.FromString(answer).attestation_token

@@ -64,8 +64,15 @@ class Sessions:
         self._count = storage.sweep_sessions(now=clock())
         self._swept = clock()
 
-    def open(self, request: Request) -> tuple[Authed, float]:
+    def open(
+        self, request: Request, *, nonce: Callable[[str], str | None], parameters: msgspec.Raw
+    ) -> tuple[Authed, float]:
         """Begin a session; give it and the time it ends (seconds since the epoch).
+
+        Args:
+            request: what was asked.
+            nonce: the session's id → its nonce, or None for 32 random bytes in base64.
+            parameters: ``extra-params`` of the challenge.
 
         Raises:
             HostError: there are too many.
@@ -73,10 +80,12 @@ class Sessions:
         now = self._clock()
         self._make_room(now)
         expires = now + self._lifetime
+        name = uuid.UUID(bytes=self._random(16), version=4).hex
+        text = nonce(name) or base64.b64encode(self._random(_NONCE)).decode("ascii")
         session = Authed(
             request=request,
-            challenge=Challenge(base64.b64encode(self._random(_NONCE)).decode("ascii")),
-            id=uuid.UUID(bytes=self._random(16), version=4).hex,
+            challenge=Challenge(text, parameters),
+            id=name,
             timeout=datetime.fromtimestamp(expires, UTC).isoformat(),
         )
         self._put(_Record(authed=session), session.id, expires)

@@ -254,6 +254,39 @@ configuration := 2 if {
 	among(input.tdx.quote.body.xfam, "xfam")
 }
 
+# ---- se: the verifier saw a machine IBM vouches for; the header's tag covers the whole image ----
+
+hardware := 2 if {
+	input.se
+	input.se.version == 256
+}
+
+executables := 3 if {
+	input.se
+	among(input.se.tag, "se_tag")
+}
+
+# The image was built for a machine that its owner knows.
+configuration := 2 if {
+	input.se
+	among(input.se.tag, "se_tag")
+	among(input.se.image_phkh, "se_image_phkh")
+}
+
+se_expected := {"tag": "default_cpu: executables", "image_phkh": "default_cpu: configuration"}
+
+reasons contains {
+	"claim": claim,
+	"got": input.se[claim],
+	"expected": expected(sprintf("se_%s", [claim])),
+	"rule": rule,
+	"remedy": sprintf("Start an image of yours, or register the reference value se_%s.", [claim]),
+} if {
+	input.se
+	some claim, rule in se_expected
+	not among(input.se[claim], sprintf("se_%s", [claim]))
+}
+
 # ---- what the pod's own policy names ----
 
 containers := object.get(input, ["init_data_claims", "agent_policy_claims", "containers"], [])
