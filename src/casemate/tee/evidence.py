@@ -90,8 +90,25 @@ def parse_json(raw: bytes, kind: type[T], tee: str) -> T:
         raise PeerError("evidence", got=str(error), want=f"evidence of TEE {tee}") from error
 
 
+LARGEST_BOUND: Final = 64
+"""Bytes of report data or initdata digest: no field of a TEE is wider (tee §1.2)."""
+
+
 def fitted(data: bytes, width: int) -> bytes:
-    """Fit a digest to a field as upstream does (tee §1.2): zeros on the right, or cut."""
+    """Fit a digest to a field as upstream does (tee §1.2): zeros on the right, or cut.
+
+    Raises:
+        VerificationError: more than 64 bytes, of which a field of any TEE would hold only a part.
+    """
+    if len(data) > LARGEST_BOUND:
+        raise refusal(
+            "binding",
+            claim="expected digest",
+            got=f"{len(data)} bytes",
+            expected=f"at most {LARGEST_BOUND}",
+            rule="tee §1.2",
+            remedy="give the digest that the evidence was made for, not the data itself",
+        )
     return data[:width].ljust(width, b"\0")
 
 

@@ -17,16 +17,16 @@ from casemate.crypto.keys import PublicKey
 from casemate.crypto.x509 import CertificateFacts, Usage, split_pem, verify_chain
 from casemate.errors import CasemateError, PeerError
 from casemate.tee.anchors import Anchors
-from casemate.tee.evidence import CPU, Expectation, Inputs, VerifiedEvidence, parse_json
+from casemate.tee.evidence import CPU, Expectation, Inputs, VerifiedEvidence, fitted, parse_json
 from casemate.tee.trail import Check, Step, Topic, Trail, table
 from casemate.tee.vtpm.boot_aggregate import IMA_PCR, boot_aggregate_register
 from casemate.tee.vtpm.report import (
     INIT_DATA_PCR,
+    REPORT_DATA_SIZE,
     TEE,
     TpmEvidence,
     TpmQuote,
     init_data_register,
-    resize,
 )
 from casemate.wire.eventlog import EventLog, replay
 from casemate.wire.eventlog_json import to_claims
@@ -216,7 +216,7 @@ def _verify_nonce(trail: Trail, quote: Quote, report_data: bytes | None) -> None
         step.require_equal(
             "extraData",
             quote.extra_data,
-            resize(report_data),
+            fitted(report_data, REPORT_DATA_SIZE),
             remedy="evidence serves only the session whose nonce and key it was made for",
         )
 
