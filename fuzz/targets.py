@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
+import msgspec
+
 from casemate.crypto import jwt, pem
 from casemate.crypto.certificate import Certificate
 from casemate.crypto.revocation import RevocationList
@@ -17,6 +19,9 @@ from casemate.tee import verifiers
 from casemate.tee.evidence import Expectation, Inputs
 from casemate.tee.layouts import LAYOUTS
 from casemate.tee.material import Material
+from casemate.tee.se.image_header import ImageHeader, ImageTags, encode_header
+from casemate.tee.se.report import SePair
+from casemate.tee.se.request_block import RequestBlock
 from casemate.tee.simulators import SIMULATORS
 from casemate.wire import attested_key, initdata
 from casemate.wire.eventlog import EventLog, replay
@@ -69,6 +74,8 @@ PARSERS: Final[Mapping[str, Callable[[bytes], object]]] = {
     "material": lambda data: Material.of_files({"file": data}),
     "pem": pem.blocks,
     "revocation-list": RevocationList.parse,
+    "se-image-header": ImageHeader.find,
+    "se-request-block": RequestBlock.parse,
     "tpm-quote": Quote.parse,
     "tpm-signature": Signature.parse,
     **{f"layout-{tee}": layout for tee, layout in LAYOUTS.items()},
@@ -93,6 +100,11 @@ def seeds(name: str) -> Iterator[bytes]:
         yield made.evidence
         if made.binary is not None:
             yield made.binary
+    elif name == "se-image-header":
+        yield encode_header(ImageTags(bytes(64), bytes(64), bytes(64), bytes(16)))
+    elif name == "se-request-block":
+        pair = msgspec.json.decode(SIMULATORS["se"].make({}, NOW).evidence, type=SePair)
+        yield pair.request.request_blob
     elif name in {"certificate", "material", "revocation-list"}:
         for simulator in SIMULATORS.values():
             made = simulator.make({}, NOW)

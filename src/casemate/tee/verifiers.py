@@ -144,15 +144,15 @@ def verify(
     return found
 
 
-def challenge_maker(tee: str) -> MakeChallenge | None:
+def challenge_maker(tee: str, table: Mapping[str, Verifier] = VERIFIERS) -> MakeChallenge | None:
     """Give what makes challenges for a TEE; None if a random nonce will do, or nobody knows it."""
-    row = VERIFIERS.get(OLD_NAMES.get(tee, tee))
+    row = table.get(OLD_NAMES.get(tee, tee))
     return None if row is None else row.challenge
 
 
-def report_data_algorithm(tee: str) -> Algorithm:
+def report_data_algorithm(tee: str, table: Mapping[str, Verifier] = VERIFIERS) -> Algorithm:
     """Say how report data is hashed in a handshake whose primary TEE this is (§1.2)."""
-    row = VERIFIERS.get(OLD_NAMES.get(tee, tee))
+    row = table.get(OLD_NAMES.get(tee, tee))
     return Algorithm.SHA384 if row is None else row.report_data
 
 

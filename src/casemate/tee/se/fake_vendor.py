@@ -1,13 +1,18 @@
 """A key signing service that is not IBM's: the same certificates and lists under a test root."""
 
+import hashlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
-from casemate.crypto import minting, pem
+import msgspec
+
+from casemate.crypto import der_encoding as der
+from casemate.crypto import pem, simulated
+from casemate.crypto.der import Tag
 from casemate.crypto.keys import Kind, PrivateKey, PublicKey
-from casemate.crypto.minting import Issuer, Validity
+from casemate.crypto.simulated import Extension, Period
 from casemate.tee.se.names import COMMON_NAME, COUNTRY, ORGANISATION, STATE, TOWN, UNIT
 
 ROOT: Final = "se-root.pem"
@@ -46,18 +51,26 @@ FAULTS: Final = MappingProxyType(
 _IBM: Final = "International Business Machines Corporation"
 _YEAR: Final = timedelta(days=365)
 _SERIALS: Final = MappingProxyType({"root": 1, "intermediate": 2, "signer": 3, "document": 4})
-_CA: Final = ("key_cert_sign", "crl_sign")
-_SIGNS: Final = ("digital_signature",)
-_AGREES: Final = ("key_agreement",)
+_NOT_AUTHORITY: Final = Extension("2.5.29.19", der.sequence(), critical=True)
+_SIGNS: Final = Extension("2.5.29.15", der.bits(b"\x80", unused=7), critical=True)
+_AGREES: Final = Extension("2.5.29.15", der.bits(b"\x08", unused=3), critical=True)
+_UNKNOWN: Final = Extension("1.3.6.1.4.1.99999.1", der.element(Tag.NULL), critical=True)
+
+
+class Issuer(msgspec.Struct, frozen=True):
+    """Who signs: a name (DER) and a key. The key needs not be the name's."""
+
+    name: bytes
+    key: PrivateKey
 
 
 class FakeVendor:
     """Keys and names of the service. What it publishes is right, or wrong in one thing."""
 
     def __init__(self, now: datetime) -> None:
-        self._good = Validity(now - _YEAR, now + _YEAR)
-        self._over = Validity(now - 2 * _YEAR, now - _YEAR)
-        self._later = Validity(now + _YEAR, now + 2 * _YEAR)
+        self._good = Period(now - _YEAR, now + _YEAR)
+        self._over = Period(now - 2 * _YEAR, now - _YEAR)
+        self._later = Period(now + _YEAR, now + 2 * _YEAR)
         self._root = Issuer(_name("IBM Z Root CA"), PrivateKey.generate(Kind.P384))
         self._intermediate = Issuer(_name("IBM Z Intermediate CA"), _fresh())
         self._signer = Issuer(_name("IBM Z Host Key Signing Service", "Poughkeepsie"), _fresh())
@@ -85,16 +98,13 @@ class FakeVendor:
         return {ROOT: certificate}, published
 
     def _authority(self, subject: Issuer, issuer: Issuer, part: str) -> bytes:
-        return _certificate_pem(
-            minting.certificate(
-                subject.name,
-                subject.key.public,
-                issuer,
-                validity=self._good,
-                serial=_SERIALS[part],
-                usages=_CA,
-                authority=True,
-            )
+        return _certificate(
+            subject.name,
+            subject.key.public,
+            issuer,
+            self._good,
+            _SERIALS[part],
+            *simulated.authority(),
         )
 
     def _intermediates(self, root: Issuer, fault: str) -> dict[str, bytes]:
@@ -113,17 +123,16 @@ class FakeVendor:
         return {**above, "intermediate.pem": self._authority(own, issuer, "intermediate")}
 
     def _signers(self, fault: str) -> dict[str, bytes]:
-        def made(validity: Validity, serial: int) -> bytes:
-            return _certificate_pem(
-                minting.certificate(
-                    self._signer.name,
-                    self._signer.key.public,
-                    self._intermediate,
-                    validity=validity,
-                    serial=serial,
-                    usages=_SIGNS,
-                    authority=False,
-                )
+        def made(validity: Period, serial: int) -> bytes:
+            own = self._signer
+            return _certificate(
+                own.name,
+                own.key.public,
+                self._intermediate,
+                validity,
+                serial,
+                _NOT_AUTHORITY,
+                _SIGNS,
             )
 
         validity = self._over if fault == "expired_signer" else self._good
@@ -135,21 +144,18 @@ class FakeVendor:
     def _document(self, key: PublicKey, fault: str) -> bytes:
         # The other town: IBM's documents and signing certificates do not always agree on it.
         issuer = Issuer(_name("IBM Z Host Key Signing Service"), self._signer.key)
-        validity = {"expired_document": self._over, "early_document": self._later}
-        return _certificate_pem(
-            minting.certificate(
-                _name("IBM Z Host Key"),
-                key,
-                {
-                    "forged_document": self._forged(issuer),
-                    "foreign_document": self._stranger,
-                }.get(fault, issuer),
-                validity=validity.get(fault, self._good),
-                serial=_SERIALS["document"],
-                usages=_SIGNS if fault == "unusable_document" else _AGREES,
-                issuer_key=self._root.key.public if fault == "misattributed_document" else None,
-                critical="1.3.6.1.4.1.99999.1" if fault == "critical_document" else "",
-            )
+        signers = {"forged_document": self._forged(issuer), "foreign_document": self._stranger}
+        dates = {"expired_document": self._over, "early_document": self._later}
+        misattributed = fault == "misattributed_document"
+        return _certificate(
+            _name("IBM Z Host Key"),
+            key,
+            signers.get(fault, issuer),
+            dates.get(fault, self._good),
+            _SERIALS["document"],
+            _SIGNS if fault == "unusable_document" else _AGREES,
+            *([_UNKNOWN] if fault == "critical_document" else []),
+            issuer_key=self._root.key.public if misattributed else None,
         )
 
     def _lists(self, root: Issuer, fault: str) -> dict[str, bytes]:
@@ -173,9 +179,10 @@ class FakeVendor:
         )
         return {
             f"{name}-list.pem": pem.encode(
-                minting.revocation_list(
-                    issuer,
-                    validity=validity if name == late else self._good,
+                simulated.revocation_list(
+                    issuer=issuer.name,
+                    signer=issuer.key,
+                    period=validity if name == late else self._good,
                     revoked=[_SERIALS[part]] if fault == revokes else [],
                 ),
                 "X509 CRL",
@@ -193,8 +200,8 @@ def _fresh() -> PrivateKey:
     return PrivateKey.generate(Kind.P256)
 
 
-def _name(unit: str, town: str = "Armonk") -> minting.Name:
-    return (
+def _name(unit: str, town: str = "Armonk") -> bytes:
+    parts = (
         (COUNTRY, "US"),
         (ORGANISATION, _IBM),
         (COMMON_NAME, _IBM),
@@ -202,7 +209,42 @@ def _name(unit: str, town: str = "Armonk") -> minting.Name:
         (TOWN, town),
         (UNIT, unit),
     )
+    return der.sequence(
+        *(
+            der.element(
+                Tag.SET, der.sequence(der.oid(oid), der.element(Tag.UTF8_STRING, text.encode()))
+            )
+            for oid, text in parts
+        )
+    )
 
 
-def _certificate_pem(der: bytes) -> bytes:
-    return pem.encode(der, "CERTIFICATE")
+def _certificate(
+    subject: bytes,
+    key: PublicKey,
+    issuer: Issuer,
+    validity: Period,
+    serial: int,
+    *extensions: Extension,
+    issuer_key: PublicKey | None = None,
+) -> bytes:
+    """Make a certificate, PEM; ``issuer_key`` stands in its identifier for the issuer's."""
+    named = _identifier(issuer_key or issuer.key.public)
+    made = simulated.certificate(
+        subject=subject,
+        spki=key.der(),
+        issuer=issuer.name,
+        signer=issuer.key,
+        period=validity,
+        serial=serial,
+        extensions=(
+            *extensions,
+            Extension("2.5.29.14", der.octets(_identifier(key))),
+            Extension("2.5.29.35", der.sequence(der.element(0x80, named))),
+        ),
+    )
+    return pem.encode(made, "CERTIFICATE")
+
+
+def _identifier(key: PublicKey) -> bytes:
+    return hashlib.sha256(key.der()).digest()[:20]
