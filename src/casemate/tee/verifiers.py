@@ -38,6 +38,7 @@ from casemate.tee.tdx.options import TdxOptions
 from casemate.tee.trail import Check, Trail
 from casemate.tee.vtpm import provenance
 from casemate.tee.vtpm import verifier as vtpm
+from casemate.tee.vtpm.options import TpmOptions
 from casemate.tee.want import Plan, Want
 
 Verify = Callable[[bytes, Expectation, Inputs, Trail], tuple[VerifiedEvidence, ...]]
@@ -105,7 +106,12 @@ VERIFIERS: Final = MappingProxyType[str, Verifier](
         "tdx": Verifier(
             tdx.verify, tdx.CHECKS, TdxOptions, tdx_provenance.evidence_field, tdx_collateral.plan
         ),
-        "tpm": Verifier(vtpm.verify, vtpm.CHECKS, source=provenance.evidence_field),
+        "tpm": Verifier(
+            vtpm.verify,
+            vtpm.CHECKS,
+            options=TpmOptions,
+            source=provenance.evidence_field,
+        ),
     }
 )
 
