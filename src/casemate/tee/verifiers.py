@@ -12,6 +12,8 @@ from casemate.tee.csv import claims as csv_claims
 from casemate.tee.csv import collateral as csv_collateral
 from casemate.tee.csv import verifier as csv
 from casemate.tee.csv.options import CsvOptions
+from casemate.tee.az_snp_vtpm import verifier as az_snp_vtpm
+from casemate.tee.azure.options import AzureOptions
 from casemate.tee.evidence import Expectation, Inputs, VerifiedEvidence, refusal
 from casemate.tee.hygondcu import claims as dcu_claims
 from casemate.tee.hygondcu import collateral as dcu_collateral
@@ -88,6 +90,7 @@ VERIFIERS: Final = MappingProxyType[str, Verifier](
             source=dcu_claims.evidence_field,
             plan=dcu_collateral.plan,
         ),
+        "az-snp-vtpm": Verifier(az_snp_vtpm.verify, az_snp_vtpm.CHECKS, options=AzureOptions),
         "sample": Verifier(sample.verify, sample.CHECKS),
         "sgx": Verifier(
             sgx.verify, sgx.CHECKS, SgxOptions, sgx_claims.evidence_field, sgx_collateral.plan
