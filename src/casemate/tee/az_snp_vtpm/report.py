@@ -74,5 +74,3 @@ def _certificate(text: str) -> bytes:
     if len(found) != 1:
         raise PeerError("vcek", got=f"{len(found)} certificates", want="one, PEM", spec="tee §7.1")
     return found[0]
-
-

@@ -1,7 +1,7 @@
 """Verifier of ``az-snp-vtpm`` evidence, in the numbered steps of CHECKS (tee §7.3). Pure.
 
-    quote  --signed by-->  HCLAkPub  --in-->  variable data  --hashed in-->  SNP report
-    SNP report  --signed by-->  VCEK  --certified by-->  AMD's pinned root
+quote  --signed by-->  HCLAkPub  --in-->  variable data  --hashed in-->  SNP report
+SNP report  --signed by-->  VCEK  --certified by-->  AMD's pinned root
 """
 
 from typing import Final

@@ -8,7 +8,7 @@ from casemate.tee.vtpm.report import INIT_DATA_PCR
 
 
 def tpm_claims(machine: Machine) -> dict[str, Any]:
-    """Give the members that both TEEs share: ``tpm``, ``init_data``, ``report_data``; ours: ``hcl``.
+    """Give what both TEEs share: ``tpm``, ``init_data``, ``report_data``, and ours: ``hcl``.
 
     ``init_data`` is PCR 8, ``report_data`` the quote's nonce, both lower-case hex. They replace
     those of the hardware report, which binds the paravisor and not the session.

@@ -231,4 +231,3 @@ def verify_init_data(
             wanted=wanted,
             why=f"for initdata {digest}",
         )
-
