@@ -12,8 +12,10 @@ from casemate.tee.csv import claims as csv_claims
 from casemate.tee.csv import collateral as csv_collateral
 from casemate.tee.csv import verifier as csv
 from casemate.tee.csv.options import CsvOptions
+from casemate.tee.az_snp_vtpm import claims as az_snp_claims
 from casemate.tee.az_snp_vtpm import verifier as az_snp_vtpm
-from casemate.tee.azure.options import AzureOptions
+from casemate.tee.az_snp_vtpm.collateral import plan as az_snp_plan
+from casemate.tee.az_snp_vtpm.options import AzSnpOptions
 from casemate.tee.evidence import Expectation, Inputs, VerifiedEvidence, refusal
 from casemate.tee.hygondcu import claims as dcu_claims
 from casemate.tee.hygondcu import collateral as dcu_collateral
@@ -91,6 +93,13 @@ VERIFIERS: Final = MappingProxyType[str, Verifier](
             plan=dcu_collateral.plan,
         ),
         "az-snp-vtpm": Verifier(az_snp_vtpm.verify, az_snp_vtpm.CHECKS, options=AzureOptions),
+        "az-snp-vtpm": Verifier(
+            az_snp_vtpm.verify,
+            az_snp_vtpm.CHECKS,
+            options=AzSnpOptions,
+            source=az_snp_claims.evidence_field,
+            plan=az_snp_plan,
+        ),
         "sample": Verifier(sample.verify, sample.CHECKS),
         "sgx": Verifier(
             sgx.verify, sgx.CHECKS, SgxOptions, sgx_claims.evidence_field, sgx_collateral.plan

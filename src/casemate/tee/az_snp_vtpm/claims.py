@@ -4,52 +4,46 @@ from base64 import b64encode
 from typing import Any, Final
 
 from casemate.tee.azure.claims import tpm_claims
+from casemate.tee.azure.provenance import tpm_field
 from casemate.tee.azure.verifier import Machine
+from casemate.tee.snp import claims as snp
+from casemate.tee.snp.product import Product
 from casemate.tee.snp.report import Report
+from casemate.tee.snp.vek import EndorsementKey
 
-_POLICY_BITS: Final = {
-    "policy_smt_allowed": 16,
-    "policy_migrate_ma": 18,
-    "policy_debug_allowed": 19,
-    "policy_single_socket": 20,
-}
-_PLATFORM_BITS: Final = {"platform_smt_enabled": 0, "platform_tsme_enabled": 1}
+TYPED: Final = "typed"
+_TEXTS: Final = (
+    *("policy_abi_major", "policy_abi_minor", "policy_smt_allowed", "policy_migrate_ma"),
+    *("policy_debug_allowed", "policy_single_socket"),
+    *("reported_tcb_bootloader", "reported_tcb_tee", "reported_tcb_snp", "reported_tcb_microcode"),
+    *("platform_tsme_enabled", "platform_smt_enabled"),
+)
+"""What upstream writes as text, in its order."""
+_OF_THE_REPORT: Final = {"report_data": "report_data", "init_data": "host_data"}
+"""SNP's claims that bind the paravisor and not the session: the report's own names for them."""
 
 
-def claims(report: Report, machine: Machine) -> dict[str, Any]:
+def claims(
+    report: Report, product: Product, vek: EndorsementKey, machine: Machine
+) -> dict[str, Any]:
     """Give all claims; ``measurement`` is base64 in upstream's form, hex in the typed one."""
-    typed = _typed(report)
-    texts: dict[str, Any] = {name: _text(value) for name, value in typed.items()}
-    own = {
-        "measurement": report.measurement.hex(),
-        "chip_id": report.chip_id.hex(),
-        "report_version": report.version,
-        "guest_svn": report.guest_svn,
-        "vmpl": report.vmpl,
+    typed = {
+        _OF_THE_REPORT.get(name, name): value
+        for name, value in snp.claims_of(report, product, vek).items()
     }
     return {
-        **texts,
+        **{name: str(typed[name]).lower() for name in _TEXTS},
         "measurement": b64encode(report.measurement).decode("ascii"),
         **tpm_claims(machine),
-        "typed": typed | own,
+        TYPED: typed,
     }
 
 
-def _typed(report: Report) -> dict[str, bool | int]:
-    bits = {name: bool(report.policy >> bit & 1) for name, bit in _POLICY_BITS.items()}
-    platform = {name: bool(report.plat_info >> bit & 1) for name, bit in _PLATFORM_BITS.items()}
-    tcb = report.reported_tcb
-    return {
-        "policy_abi_major": report.policy >> 8 & 0xFF,
-        "policy_abi_minor": report.policy & 0xFF,
-        **bits,
-        "reported_tcb_bootloader": tcb.bootloader,
-        "reported_tcb_tee": tcb.tee,
-        "reported_tcb_snp": tcb.snp,
-        "reported_tcb_microcode": tcb.microcode,
-        **platform,
-    }
-
-
-def _text(value: bool | int) -> str:  # noqa: FBT001  # a value, no switch
-    return str(value).lower()
+def evidence_field(claim: str) -> str:
+    """Name the field of the evidence that a claim (dotted) comes from; empty if none."""
+    if found := tpm_field(claim):
+        return found
+    names = {own: name for name, own in _OF_THE_REPORT.items()}
+    name = claim.removeprefix(f"{TYPED}.")
+    source = snp.evidence_field(names.get(name, name))
+    return source.replace("attestation_report", "hcl_report.hardware_report")
