@@ -11,6 +11,7 @@ from casemate.tee.se import layout as se
 from casemate.tee.sgx import layout as sgx
 from casemate.tee.snp import layout as snp
 from casemate.tee.tdx import layout as tdx
+from casemate.tee.vtpm import layout as vtpm
 
 LAYOUTS: Final = MappingProxyType[str, Layout](
     {
@@ -21,5 +22,6 @@ LAYOUTS: Final = MappingProxyType[str, Layout](
         "se": se.layout,
         "snp": snp.layout,
         "tdx": tdx.layout,
+        "tpm": vtpm.layout,
     }
 )

@@ -11,6 +11,7 @@ from casemate.tee.sgx import fake as sgx
 from casemate.tee.simulation import Simulator
 from casemate.tee.snp import fake as snp
 from casemate.tee.tdx import fake as tdx
+from casemate.tee.vtpm import simulate as vtpm
 
 SIMULATORS: Final = MappingProxyType[str, Simulator](
     {
@@ -21,5 +22,6 @@ SIMULATORS: Final = MappingProxyType[str, Simulator](
         "se": Simulator(se.simulate, se.FIELDS),
         "snp": Simulator(snp.simulate, snp.FIELDS),
         "tdx": Simulator(tdx.simulate, tdx.FIELDS),
+        "tpm": Simulator(vtpm.simulate, vtpm.FIELDS),
     }
 )

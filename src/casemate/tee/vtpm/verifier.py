@@ -177,7 +177,11 @@ def _verify_certificate(
             remedy="run the pod through a platform whose authority the Trustee knows, or name the "
             "key in option tpm.trusted_aks",
         )
-    trusted = [der for bundle in anchors.ak_authorities for der in split_pem(bundle)]
+    named = anchors.material.certificates
+    trusted = [
+        *(der for bundle in anchors.ak_authorities for der in split_pem(bundle)),
+        *(one.der for one in named if anchors.trusts(one) and one.is_authority),
+    ]
     facts = verify_chain(evidence.ak_certificate, [], trusted, at=now, usage=Usage.ATTESTATION_KEY)
     step.detail = f"{facts.common_name}, issued by {facts.issuer}"
     return facts
