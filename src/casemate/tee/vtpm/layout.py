@@ -1,7 +1,7 @@
 """Evidence with a TPM's quote as a person reads it."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from casemate.errors import PeerError
@@ -11,6 +11,9 @@ from casemate.tee.vtpm.report import TEE, TpmEvidence
 from casemate.wire.eventlog import EventLog
 from casemate.wire.eventlog_json import to_claims
 from casemate.wire.tpm import GENERATED, Quote, Signature, encode_selections
+
+QUOTE: Final = "TPM quote (TPMS_ATTEST)"
+SIGNATURE: Final = "TPM signature (TPMT_SIGNATURE)"
 
 _MAGIC: Final = GENERATED.to_bytes(4, "big")
 _MEANINGS: Final = {
@@ -41,8 +44,8 @@ def layout(raw: bytes) -> tuple[Section, ...]:
         return (quote_section(raw),)
     evidence = parse_json(raw, TpmEvidence, TEE)
     return (
-        quote_section(evidence.tpm_quote.message),
-        signature_section(evidence.tpm_quote.signature),
+        readable(QUOTE, quote_section, evidence.tpm_quote.message),
+        readable(SIGNATURE, signature_section, evidence.tpm_quote.signature),
         register_section(evidence.tpm_quote.pcrs),
         Section(
             "endorsement",
@@ -60,6 +63,22 @@ def layout(raw: bytes) -> tuple[Section, ...]:
             ),
         ),
         *_log_sections(evidence.event_log),
+    )
+
+
+def readable(title: str, draw: Callable[[bytes], Section], raw: bytes) -> Section:
+    """Draw a part of evidence, or show its bytes and why they cannot be read."""
+    try:
+        return draw(raw)
+    except PeerError as error:
+        return unreadable(title, raw, error)
+
+
+def unreadable(title: str, raw: bytes, error: PeerError) -> Section:
+    """Show bytes, and why they cannot be read."""
+    why = f"unreadable: {error}"
+    return Section(
+        title, (Field(name="bytes", value=raw.hex(), meaning=why, offset=0, size=len(raw)),)
     )
 
 
@@ -88,7 +107,7 @@ def quote_section(message: bytes) -> Section:
         ("pcrDigest.size", len(quote.pcr_digest).to_bytes(2, "big"), "bytes"),
         ("pcrDigest", quote.pcr_digest, "SHA-256 of the registers, one after the other"),
     )
-    return Section("TPM quote (TPMS_ATTEST)", tuple(placed(rows)))
+    return Section(QUOTE, tuple(placed(rows)))
 
 
 def placed(rows: Sequence[tuple[str, bytes, str]], begin: int = 0) -> list[Field]:
@@ -116,7 +135,7 @@ def signature_section(raw: bytes) -> Section:
         ("size", raw[4:6], "bytes"),
         ("signature", signature.signature, "over the quote"),
     )
-    return Section("TPM signature (TPMT_SIGNATURE)", tuple(placed(rows)))
+    return Section(SIGNATURE, tuple(placed(rows)))
 
 
 def register_section(pcrs: Sequence[str]) -> Section:
@@ -131,13 +150,11 @@ def register_section(pcrs: Sequence[str]) -> Section:
 
 
 def _log_sections(raw: bytes) -> tuple[Section, ...]:
-    if not raw:
-        return ()
-    try:
-        events = to_claims(EventLog.parse(raw))
-    except PeerError as error:
-        unread = Field(name="log", value=raw.hex(), meaning=f"unreadable: {error}")
-        return (Section("event log", (unread,)),)
+    return (readable("event log", _log_section, raw),) if raw else ()
+
+
+def _log_section(raw: bytes) -> Section:
+    events = to_claims(EventLog.parse(raw))
     fields = tuple(
         Field(
             name=f"{number:03} register {event['index']}",
@@ -146,4 +163,4 @@ def _log_sections(raw: bytes) -> tuple[Section, ...]:
         )
         for number, event in enumerate(events)
     )
-    return (Section("event log", fields),)
+    return Section("event log", fields)
