@@ -19,18 +19,17 @@ _TEXTS: Final = (
     *("platform_tsme_enabled", "platform_smt_enabled"),
 )
 """What upstream writes as text, in its order."""
-_OF_THE_REPORT: Final = {"report_data": "report_data", "init_data": "host_data"}
-"""SNP's claims that bind the paravisor and not the session: the report's own names for them."""
+_HOST_DATA: Final = "host_data"
+"""What SNP's claims call ``init_data``, which here is PCR 8: the report's own name for it."""
 
 
 def claims(
     report: Report, product: Product, vek: EndorsementKey, machine: Machine
 ) -> dict[str, Any]:
     """Give all claims; ``measurement`` is base64 in upstream's form, hex in the typed one."""
-    typed = {
-        _OF_THE_REPORT.get(name, name): value
-        for name, value in snp.claims_of(report, product, vek).items()
-    }
+    typed = snp.claims_of(report, product, vek)
+    del typed["report_data"]  # the binding of the variable data, which was verified
+    typed[_HOST_DATA] = typed.pop("init_data")
     return {
         **{name: str(typed[name]).lower() for name in _TEXTS},
         "measurement": b64encode(report.measurement).decode("ascii"),
@@ -43,7 +42,6 @@ def evidence_field(claim: str) -> str:
     """Name the field of the evidence that a claim (dotted) comes from; empty if none."""
     if found := tpm_field(claim):
         return found
-    names = {own: name for name, own in _OF_THE_REPORT.items()}
     name = claim.removeprefix(f"{TYPED}.")
-    source = snp.evidence_field(names.get(name, name))
+    source = snp.evidence_field("init_data" if name == _HOST_DATA else name)
     return source.replace("attestation_report", "hcl_report.hardware_report")

@@ -1,11 +1,21 @@
 """What an operator may loosen or tighten for ``az-snp-vtpm``."""
 
+from typing import Annotated
+
+import msgspec
+
 from casemate.tee.azure.options import AzureOptions
+from casemate.tee.snp.report import OLDEST_WITH_MODEL, VERSIONS
 
 
 class AzSnpOptions(AzureOptions, frozen=True, kw_only=True):
-    """min_version 0-2, require_revocation_lists true/false, kds_url."""
+    """min_version 0-2, min_report_version 2-5, require_revocation_lists true/false, kds_url."""
 
+    min_report_version: Annotated[int, msgspec.Meta(ge=VERSIONS.start, le=VERSIONS.stop - 1)] = (
+        OLDEST_WITH_MODEL
+    )
+    """Oldest version of AMD's report. Version 2 does not say which processor made it: the
+    certificate alone does."""
     require_revocation_lists: bool = False
     """Refuse when there is no valid list of the ARK."""
     kds_url: str = "https://kdsintf.amd.com"

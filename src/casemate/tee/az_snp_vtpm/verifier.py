@@ -16,7 +16,7 @@ from casemate.tee.azure.hcl import Kind
 from casemate.tee.evidence import CPU, Expectation, Inputs, VerifiedEvidence
 from casemate.tee.snp import bits, endorsement
 from casemate.tee.snp import verifier as snp
-from casemate.tee.snp.report import OLDEST_WITH_MODEL, Report, require_version
+from casemate.tee.snp.report import Report, require_version
 from casemate.tee.snp.vek import EndorsementKey, KeyKind
 from casemate.tee.trail import Check, Topic, Trail, table
 from casemate.tee.vtpm.report import INIT_DATA_PCR
@@ -29,7 +29,7 @@ CHECKS: Final = table(
         11,
         "snp report",
         _T.SHAPE,
-        "version 3 to 5, reserved bytes zero, a processor that is known",
+        "version 3 to 5 (2 where an option allows it), reserved bytes zero, known processor",
         "tee §3.2",
     ),
     Check(
@@ -127,7 +127,7 @@ def verify(
     )
     with trail.step(11) as step:
         report = Report.parse(machine.hcl.hardware_report)
-        require_version(report.version, OLDEST_WITH_MODEL)
+        require_version(report.version, own.min_report_version)
         step.detail = f"version {report.version}"
     with trail.step(12) as step:
         azure.verify_binding(step, report.report_data, machine.hcl)

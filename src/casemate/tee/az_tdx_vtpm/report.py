@@ -24,7 +24,7 @@ class OldEvidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Evidence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Versions 1 and 2."""
 
-    version: str | int
+    version: int
     tpm_quote: QuoteHex
     hcl_report: str
     td_quote: str
@@ -57,7 +57,7 @@ def encode(presented: Presented) -> bytes:
         return msgspec.json.encode(old)
     return msgspec.json.encode(
         Evidence(
-            version=str(presented.version),
+            version=presented.version,
             tpm_quote=presented.quote_hex,
             hcl_report=base64url.encode(presented.hcl_report),
             td_quote=base64url.encode(presented.endorsement),

@@ -5,7 +5,7 @@ From version 2 on the report's user data is bound too.
 """
 
 import binascii
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Final, Self
 
 import msgspec
 
@@ -93,22 +93,21 @@ class Presented(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Head(msgspec.Struct, frozen=True):
-    version: str | int | msgspec.UnsetType = msgspec.UNSET
-
-
-_NUMBERS: Final[dict[Any, int]] = {msgspec.UNSET: 0, "1": 1, 1: 1, "2": 2, 2: 2}
+    version: int | msgspec.UnsetType = msgspec.UNSET
 
 
 def version_of(raw: bytes, tee: str) -> int:
-    """Say which version evidence is of; upstream writes the number as text.
+    """Say which version evidence is of; version 0 has no member that says so.
 
     Raises:
         PeerError: not a JSON object, or a version that nobody knows.
     """
     version = parse_json(raw, _Head, tee).version
-    if version not in _NUMBERS:
-        raise PeerError("version", got=version, want='"1", "2" or none', spec=_SPEC)
-    return _NUMBERS[version]
+    if version is msgspec.UNSET:
+        return 0
+    if version not in {1, NEWEST}:
+        raise PeerError("version", got=version, want=f"1, {NEWEST}, or none", spec=_SPEC)
+    return version
 
 
 def read_hex(text: str, where: str) -> bytes:
