@@ -16,6 +16,10 @@ from casemate.tee.az_snp_vtpm import claims as az_snp_claims
 from casemate.tee.az_snp_vtpm import verifier as az_snp_vtpm
 from casemate.tee.az_snp_vtpm.collateral import plan as az_snp_plan
 from casemate.tee.az_snp_vtpm.options import AzSnpOptions
+from casemate.tee.az_tdx_vtpm import claims as az_tdx_claims
+from casemate.tee.az_tdx_vtpm import verifier as az_tdx_vtpm
+from casemate.tee.az_tdx_vtpm.collateral import plan as az_tdx_plan
+from casemate.tee.az_tdx_vtpm.options import AzTdxOptions
 from casemate.tee.evidence import Expectation, Inputs, VerifiedEvidence, refusal
 from casemate.tee.hygondcu import claims as dcu_claims
 from casemate.tee.hygondcu import collateral as dcu_collateral
@@ -99,6 +103,13 @@ VERIFIERS: Final = MappingProxyType[str, Verifier](
             options=AzSnpOptions,
             source=az_snp_claims.evidence_field,
             plan=az_snp_plan,
+        ),
+        "az-tdx-vtpm": Verifier(
+            az_tdx_vtpm.verify,
+            az_tdx_vtpm.CHECKS,
+            options=AzTdxOptions,
+            source=az_tdx_claims.evidence_field,
+            plan=az_tdx_plan,
         ),
         "sample": Verifier(sample.verify, sample.CHECKS),
         "sgx": Verifier(
