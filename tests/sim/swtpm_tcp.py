@@ -39,7 +39,7 @@ class SharedTpm:
 
     def tool(self, *words: str | Path) -> str:
         """Run a program of tpm2-tools; give what it writes."""
-        done = run([*words, "-T", self._tcti], cwd=self.folder, timeout=60)
+        done = run(words, cwd=self.folder, env={"TPM2TOOLS_TCTI": self._tcti}, timeout=60)
         return done.stdout.decode()
 
 
