@@ -5,6 +5,7 @@ from typing import Final
 
 from casemate.tee.csv import layout as csv
 from casemate.tee.hygondcu import layout as hygondcu
+from casemate.tee.az_snp_vtpm import layout as az_snp_vtpm
 from casemate.tee.layout import Layout
 from casemate.tee.sample import layout as sample
 from casemate.tee.se import layout as se
@@ -17,6 +18,7 @@ LAYOUTS: Final = MappingProxyType[str, Layout](
     {
         "csv": csv.layout,
         "hygondcu": hygondcu.layout,
+        "az-snp-vtpm": az_snp_vtpm.layout,
         "sample": sample.layout,
         "sgx": sgx.layout,
         "se": se.layout,
