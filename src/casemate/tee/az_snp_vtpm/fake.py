@@ -4,13 +4,15 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
+import msgspec
+
 from casemate.errors import InputError
 from casemate.tee.az_snp_vtpm.report import TEE, encode
 from casemate.tee.azure import fake as azure
 from casemate.tee.azure.hcl import Kind
 from casemate.tee.simulation import Changes, Simulated
 from casemate.tee.snp import fake as snp
-from casemate.tee.snp.presented import Presented
+from casemate.tee.snp.evidence import CertificateEntry
 from casemate.tee.snp.report import OLDEST_WITH_MODEL
 
 _PREFIX: Final = "snp."
@@ -18,6 +20,12 @@ FIELDS: Final = MappingProxyType(
     {**azure.FIELDS, **{_PREFIX + name: help_ for name, help_ in snp.FIELDS.items()}}
 )
 _DEFAULTS: Final = {"product": "Milan", "version": "3"}
+
+
+class _Carried(msgspec.Struct, frozen=True):
+    """The certificates alone: the report beside them may be one that no JSON can say."""
+
+    cert_chain: tuple[CertificateEntry, ...] | None
 
 
 def simulate(changes: Changes, now: datetime) -> Simulated:
@@ -31,7 +39,7 @@ def simulate(changes: Changes, now: datetime) -> Simulated:
         defaults = _DEFAULTS | {"report_data": report_data.hex()}
         part = changes.part(_PREFIX, snp.FIELDS, defaults)
         found = snp.simulate(part, now)
-        pieces = Presented.parse(found.evidence).pieces
+        pieces = msgspec.json.decode(found.evidence, type=_Carried).cert_chain
         if not pieces or found.binary is None:
             raise InputError("snp.carried", got="no VCEK", want="one: it is part of the evidence")
         old = part.number("version", OLDEST_WITH_MODEL)

@@ -190,10 +190,8 @@ def _head(changes: Changes, part: Part, default: bytes) -> bytes:
     if part.form != "I":
         value = changes.data(field, default)
     else:
-        number = changes.number(field, int.from_bytes(default, "little"))
-        if not 0 <= number < 1 << 32:
-            raise InputError(field, got=number, want="a number of 4 bytes")
-        value = number.to_bytes(4, "little")
+        number = quote_fields.number(changes, field, int.from_bytes(default, "little"), part.size)
+        value = number.to_bytes(part.size, "little")
     if len(value) != part.size:
         raise InputError(field, got=f"{len(value)} bytes", want=f"{part.size} bytes")
     return value

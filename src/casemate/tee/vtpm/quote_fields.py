@@ -10,6 +10,7 @@ from casemate.errors import InputError
 from casemate.tee.simulation import Changes
 from casemate.wire.tpm import ALL_PCRS, PCR_COUNT, PcrSelection, Quote
 
+_LARGEST_BITMAP: Final = 255
 FIELDS: Final = MappingProxyType(
     {
         "quote.magic": "number of 4 bytes",
@@ -55,7 +56,7 @@ def registers(changes: Changes, pcrs: Sequence[bytes]) -> tuple[bytes, ...]:
 def shown(changes: Changes, pcrs: Sequence[bytes]) -> tuple[bytes, ...]:
     """Give the registers as the evidence shows them."""
     found = _replaced(changes.text("pcr_shown", ""), pcrs)
-    count = changes.number("pcr_count", PCR_COUNT)
+    count = number(changes, "pcr_count", PCR_COUNT, 1)
     return (*found, *[bytes(32)] * (count - len(found)))[:count]
 
 
@@ -64,18 +65,30 @@ def message(changes: Changes, *, signer: bytes, nonce: bytes, pcrs: Sequence[byt
     quote = Quote(
         qualified_signer=changes.data("quote.qualified_signer", signer),
         extra_data=changes.data("quote.extra_data", nonce),
-        clock=changes.number("quote.clock", 1234),
-        reset_count=changes.number("quote.reset_count", 2),
-        restart_count=changes.number("quote.restart_count", 0),
+        clock=number(changes, "quote.clock", 1234, 8),
+        reset_count=number(changes, "quote.reset_count", 2, 4),
+        restart_count=number(changes, "quote.restart_count", 0, 4),
         safe=changes.flag("quote.safe", default=True),
-        firmware_version=changes.number("quote.firmware_version", 1),
+        firmware_version=number(changes, "quote.firmware_version", 1, 8),
         selections=_selections(changes.text("quote.selection", "")),
         pcr_digest=changes.data("quote.pcr_digest", hashlib.sha256(b"".join(pcrs)).digest()),
     ).encode()
-    magic = changes.number("quote.magic", int.from_bytes(quote[:4], "big"))
-    kind = changes.number("quote.type", int.from_bytes(quote[4:6], "big"))
+    magic = number(changes, "quote.magic", int.from_bytes(quote[:4], "big"), 4)
+    kind = number(changes, "quote.type", int.from_bytes(quote[4:6], "big"), 2)
     head = magic.to_bytes(4, "big") + kind.to_bytes(2, "big")
     return head + quote[6:] + changes.data("quote.tail", b"")
+
+
+def number(changes: Changes, field: str, default: int, size: int) -> int:
+    """Give a number that fits ``size`` bytes.
+
+    Raises:
+        InputError: it does not.
+    """
+    found = changes.number(field, default)
+    if not 0 <= found < 1 << 8 * size:
+        raise InputError(field, got=found, want=f"a number of {size} bytes")
+    return found
 
 
 def flipped(changes: Changes, field: str, data: bytes) -> bytes:
@@ -84,9 +97,9 @@ def flipped(changes: Changes, field: str, data: bytes) -> bytes:
     Raises:
         InputError: there is no such byte.
     """
-    at = changes.number(field, -1)
-    if at == -1:
+    if not changes.text(field, ""):
         return data
+    at = changes.number(field, 0)
     if not 0 <= at < len(data):
         raise InputError(field, got=at, want=f"0 to {len(data) - 1}")
     return data[:at] + bytes((data[at] ^ 1,)) + data[at + 1 :]
@@ -109,9 +122,11 @@ def _replaced(text: str, pcrs: Sequence[bytes]) -> tuple[bytes, ...]:
         return tuple(pcrs)
     index, _, value = text.partition(":")
     found = list(pcrs)
+    if not index.isdecimal() or int(index) >= len(found):
+        raise InputError("register", got=text, want="INDEX:HEX, 0 to 23")
     try:
         found[int(index)] = bytes.fromhex(value)
-    except (ValueError, IndexError) as error:
+    except ValueError as error:
         raise InputError("register", got=text, want="INDEX:HEX, 0 to 23") from error
     return tuple(found)
 
@@ -125,6 +140,9 @@ def _selections(text: str) -> tuple[PcrSelection, ...]:
 def _selection(text: str) -> PcrSelection:
     algorithm, _, bitmap = text.partition(":")
     try:
-        return PcrSelection(int(algorithm, 16), bytes.fromhex(bitmap))
+        head, bits = bytes.fromhex(algorithm), bytes.fromhex(bitmap)
+        if len(head) == 2 and len(bits) <= _LARGEST_BITMAP:
+            return PcrSelection(int.from_bytes(head, "big"), bits)
     except ValueError as error:
         raise InputError("quote.selection", got=text, want="ALGORITHM:BITMAP") from error
+    raise InputError("quote.selection", got=text, want="ALGORITHM of 2 bytes:BITMAP")

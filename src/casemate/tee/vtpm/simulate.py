@@ -65,8 +65,10 @@ def simulate(changes: Changes, now: datetime) -> Simulated:
 
 def _signature(changes: Changes, signature: bytes) -> bytes:
     encoded = Signature(signature).encode()
-    scheme = changes.number("signature.scheme", int.from_bytes(encoded[:2], "big"))
-    algorithm = changes.number("signature.hash", int.from_bytes(encoded[2:4], "big"))
+    scheme = quote_fields.number(changes, "signature.scheme", int.from_bytes(encoded[:2], "big"), 2)
+    algorithm = quote_fields.number(
+        changes, "signature.hash", int.from_bytes(encoded[2:4], "big"), 2
+    )
     return scheme.to_bytes(2, "big") + algorithm.to_bytes(2, "big") + encoded[4:]
 
 
