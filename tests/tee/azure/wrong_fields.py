@@ -14,7 +14,7 @@ WRONG: tuple[tuple[str, str, str], ...] = (
     ("flip", "0", "quote"),
     ("flip_signature", "0", "signature"),
     ("flip_signature", "255", "signature"),
-    ("flip_variable_data", "100", "attestation key"),
+    ("flip_variable_data", "0", "attestation key"),
     ("flip_variable_data", "700", "variable data"),
     ("quote.magic", "0xff544346", "quote"),
     ("quote.type", "0x8017", "quote"),
