@@ -3,9 +3,10 @@
 from types import MappingProxyType
 from typing import Final
 
+from casemate.tee.az_snp_vtpm import layout as az_snp_vtpm
+from casemate.tee.az_tdx_vtpm import layout as az_tdx_vtpm
 from casemate.tee.csv import layout as csv
 from casemate.tee.hygondcu import layout as hygondcu
-from casemate.tee.az_snp_vtpm import layout as az_snp_vtpm
 from casemate.tee.layout import Layout
 from casemate.tee.sample import layout as sample
 from casemate.tee.se import layout as se
@@ -16,9 +17,10 @@ from casemate.tee.vtpm import layout as vtpm
 
 LAYOUTS: Final = MappingProxyType[str, Layout](
     {
+        "az-snp-vtpm": az_snp_vtpm.layout,
+        "az-tdx-vtpm": az_tdx_vtpm.layout,
         "csv": csv.layout,
         "hygondcu": hygondcu.layout,
-        "az-snp-vtpm": az_snp_vtpm.layout,
         "sample": sample.layout,
         "sgx": sgx.layout,
         "se": se.layout,

@@ -3,9 +3,10 @@
 from types import MappingProxyType
 from typing import Final
 
+from casemate.tee.az_snp_vtpm import fake as az_snp_vtpm
+from casemate.tee.az_tdx_vtpm import fake as az_tdx_vtpm
 from casemate.tee.csv import fake as csv
 from casemate.tee.hygondcu import fake as hygondcu
-from casemate.tee.az_snp_vtpm import fake as az_snp_vtpm
 from casemate.tee.sample import fake as sample
 from casemate.tee.se import fake as se
 from casemate.tee.sgx import fake as sgx
@@ -16,9 +17,10 @@ from casemate.tee.vtpm import simulate as vtpm
 
 SIMULATORS: Final = MappingProxyType[str, Simulator](
     {
+        "az-snp-vtpm": Simulator(az_snp_vtpm.simulate, az_snp_vtpm.FIELDS),
+        "az-tdx-vtpm": Simulator(az_tdx_vtpm.simulate, az_tdx_vtpm.FIELDS),
         "csv": Simulator(csv.simulate, csv.FIELDS),
         "hygondcu": Simulator(hygondcu.simulate, hygondcu.FIELDS),
-        "az-snp-vtpm": Simulator(az_snp_vtpm.simulate, az_snp_vtpm.FIELDS),
         "sample": Simulator(sample.simulate, sample.FIELDS),
         "sgx": Simulator(sgx.simulate, sgx.FIELDS),
         "se": Simulator(se.simulate, se.FIELDS),

@@ -8,10 +8,6 @@ from typing import Final, NamedTuple
 import msgspec
 
 from casemate.crypto.digest import Algorithm
-from casemate.tee.csv import claims as csv_claims
-from casemate.tee.csv import collateral as csv_collateral
-from casemate.tee.csv import verifier as csv
-from casemate.tee.csv.options import CsvOptions
 from casemate.tee.az_snp_vtpm import claims as az_snp_claims
 from casemate.tee.az_snp_vtpm import verifier as az_snp_vtpm
 from casemate.tee.az_snp_vtpm.collateral import plan as az_snp_plan
@@ -20,6 +16,10 @@ from casemate.tee.az_tdx_vtpm import claims as az_tdx_claims
 from casemate.tee.az_tdx_vtpm import verifier as az_tdx_vtpm
 from casemate.tee.az_tdx_vtpm.collateral import plan as az_tdx_plan
 from casemate.tee.az_tdx_vtpm.options import AzTdxOptions
+from casemate.tee.csv import claims as csv_claims
+from casemate.tee.csv import collateral as csv_collateral
+from casemate.tee.csv import verifier as csv
+from casemate.tee.csv.options import CsvOptions
 from casemate.tee.evidence import Expectation, Inputs, VerifiedEvidence, refusal
 from casemate.tee.hygondcu import claims as dcu_claims
 from casemate.tee.hygondcu import collateral as dcu_collateral
@@ -82,21 +82,6 @@ class Verifier(NamedTuple):
 
 VERIFIERS: Final = MappingProxyType[str, Verifier](
     {
-        "csv": Verifier(
-            csv.verify,
-            csv.CHECKS,
-            CsvOptions,
-            source=csv_claims.evidence_field,
-            plan=csv_collateral.plan,
-        ),
-        "hygondcu": Verifier(
-            hygondcu.verify,
-            hygondcu.CHECKS,
-            DcuOptions,
-            source=dcu_claims.evidence_field,
-            plan=dcu_collateral.plan,
-        ),
-        "az-snp-vtpm": Verifier(az_snp_vtpm.verify, az_snp_vtpm.CHECKS, options=AzureOptions),
         "az-snp-vtpm": Verifier(
             az_snp_vtpm.verify,
             az_snp_vtpm.CHECKS,
@@ -110,6 +95,20 @@ VERIFIERS: Final = MappingProxyType[str, Verifier](
             options=AzTdxOptions,
             source=az_tdx_claims.evidence_field,
             plan=az_tdx_plan,
+        ),
+        "csv": Verifier(
+            csv.verify,
+            csv.CHECKS,
+            CsvOptions,
+            source=csv_claims.evidence_field,
+            plan=csv_collateral.plan,
+        ),
+        "hygondcu": Verifier(
+            hygondcu.verify,
+            hygondcu.CHECKS,
+            DcuOptions,
+            source=dcu_claims.evidence_field,
+            plan=dcu_collateral.plan,
         ),
         "sample": Verifier(sample.verify, sample.CHECKS),
         "sgx": Verifier(
