@@ -80,7 +80,7 @@ def test_any_answer_at_all_raises_only_our_errors(data: bytes) -> None:
     with suppress(CasemateError):
         commands.parse_read_public(commands.parse_response(commands.read_public(1), data))
     with suppress(CasemateError):
-        commands.parse_nv_size(commands.parse_response(commands.nv_read_public(1), data))
+        commands.parse_nv_public(commands.parse_response(commands.nv_read_public(1), data))
 
 
 def test_refusal_of_the_tpm_names_its_code() -> None:

@@ -3,6 +3,8 @@
 from types import MappingProxyType
 from typing import Final
 
+from casemate.tee.az_snp_vtpm import layout as az_snp_vtpm
+from casemate.tee.az_tdx_vtpm import layout as az_tdx_vtpm
 from casemate.tee.csv import layout as csv
 from casemate.tee.hygondcu import layout as hygondcu
 from casemate.tee.layout import Layout
@@ -11,9 +13,12 @@ from casemate.tee.se import layout as se
 from casemate.tee.sgx import layout as sgx
 from casemate.tee.snp import layout as snp
 from casemate.tee.tdx import layout as tdx
+from casemate.tee.vtpm import layout as vtpm
 
 LAYOUTS: Final = MappingProxyType[str, Layout](
     {
+        "az-snp-vtpm": az_snp_vtpm.layout,
+        "az-tdx-vtpm": az_tdx_vtpm.layout,
         "csv": csv.layout,
         "hygondcu": hygondcu.layout,
         "sample": sample.layout,
@@ -21,5 +26,6 @@ LAYOUTS: Final = MappingProxyType[str, Layout](
         "se": se.layout,
         "snp": snp.layout,
         "tdx": tdx.layout,
+        "tpm": vtpm.layout,
     }
 )

@@ -14,6 +14,7 @@ import msgspec
 from casemate.crypto.digest import Digest
 from casemate.errors import InputError
 
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 _NO_FILES: Final[Mapping[str, bytes]] = MappingProxyType({})
 
 
@@ -45,6 +46,17 @@ class Changes:
         if unknown:
             raise InputError("field", got=unknown[0], want=", ".join(sorted(fields)))
         self._given = given
+
+    def part(
+        self, prefix: str, fields: Mapping[str, str], defaults: Mapping[str, str] = _NOTHING
+    ) -> "Changes":
+        """Give what was set under ``prefix``, without it, for the simulator of that part."""
+        given = {
+            name.removeprefix(prefix): value
+            for name, value in self._given.items()
+            if name.startswith(prefix)
+        }
+        return Changes(fields, {**defaults, **given})
 
     def text(self, field: str, default: str) -> str:
         """Give what was set, or the default."""

@@ -3,6 +3,8 @@
 from types import MappingProxyType
 from typing import Final
 
+from casemate.tee.az_snp_vtpm import fake as az_snp_vtpm
+from casemate.tee.az_tdx_vtpm import fake as az_tdx_vtpm
 from casemate.tee.csv import fake as csv
 from casemate.tee.hygondcu import fake as hygondcu
 from casemate.tee.sample import fake as sample
@@ -11,9 +13,12 @@ from casemate.tee.sgx import fake as sgx
 from casemate.tee.simulation import Simulator
 from casemate.tee.snp import fake as snp
 from casemate.tee.tdx import fake as tdx
+from casemate.tee.vtpm import simulate as vtpm
 
 SIMULATORS: Final = MappingProxyType[str, Simulator](
     {
+        "az-snp-vtpm": Simulator(az_snp_vtpm.simulate, az_snp_vtpm.FIELDS),
+        "az-tdx-vtpm": Simulator(az_tdx_vtpm.simulate, az_tdx_vtpm.FIELDS),
         "csv": Simulator(csv.simulate, csv.FIELDS),
         "hygondcu": Simulator(hygondcu.simulate, hygondcu.FIELDS),
         "sample": Simulator(sample.simulate, sample.FIELDS),
@@ -21,5 +26,6 @@ SIMULATORS: Final = MappingProxyType[str, Simulator](
         "se": Simulator(se.simulate, se.FIELDS),
         "snp": Simulator(snp.simulate, snp.FIELDS),
         "tdx": Simulator(tdx.simulate, tdx.FIELDS),
+        "tpm": Simulator(vtpm.simulate, vtpm.FIELDS),
     }
 )

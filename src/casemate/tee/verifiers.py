@@ -8,6 +8,14 @@ from typing import Final, NamedTuple
 import msgspec
 
 from casemate.crypto.digest import Algorithm
+from casemate.tee.az_snp_vtpm import claims as az_snp_claims
+from casemate.tee.az_snp_vtpm import verifier as az_snp_vtpm
+from casemate.tee.az_snp_vtpm.collateral import plan as az_snp_plan
+from casemate.tee.az_snp_vtpm.options import AzSnpOptions
+from casemate.tee.az_tdx_vtpm import claims as az_tdx_claims
+from casemate.tee.az_tdx_vtpm import verifier as az_tdx_vtpm
+from casemate.tee.az_tdx_vtpm.collateral import plan as az_tdx_plan
+from casemate.tee.az_tdx_vtpm.options import AzTdxOptions
 from casemate.tee.csv import claims as csv_claims
 from casemate.tee.csv import collateral as csv_collateral
 from casemate.tee.csv import verifier as csv
@@ -38,6 +46,7 @@ from casemate.tee.tdx.options import TdxOptions
 from casemate.tee.trail import Check, Trail
 from casemate.tee.vtpm import provenance
 from casemate.tee.vtpm import verifier as vtpm
+from casemate.tee.vtpm.options import TpmOptions
 from casemate.tee.want import Plan, Want
 
 Verify = Callable[[bytes, Expectation, Inputs, Trail], tuple[VerifiedEvidence, ...]]
@@ -73,6 +82,20 @@ class Verifier(NamedTuple):
 
 VERIFIERS: Final = MappingProxyType[str, Verifier](
     {
+        "az-snp-vtpm": Verifier(
+            az_snp_vtpm.verify,
+            az_snp_vtpm.CHECKS,
+            options=AzSnpOptions,
+            source=az_snp_claims.evidence_field,
+            plan=az_snp_plan,
+        ),
+        "az-tdx-vtpm": Verifier(
+            az_tdx_vtpm.verify,
+            az_tdx_vtpm.CHECKS,
+            options=AzTdxOptions,
+            source=az_tdx_claims.evidence_field,
+            plan=az_tdx_plan,
+        ),
         "csv": Verifier(
             csv.verify,
             csv.CHECKS,
@@ -105,7 +128,12 @@ VERIFIERS: Final = MappingProxyType[str, Verifier](
         "tdx": Verifier(
             tdx.verify, tdx.CHECKS, TdxOptions, tdx_provenance.evidence_field, tdx_collateral.plan
         ),
-        "tpm": Verifier(vtpm.verify, vtpm.CHECKS, source=provenance.evidence_field),
+        "tpm": Verifier(
+            vtpm.verify,
+            vtpm.CHECKS,
+            options=TpmOptions,
+            source=provenance.evidence_field,
+        ),
     }
 )
 

@@ -3,7 +3,7 @@
 A command is made by a function, sent by somebody else, and its answer parsed by ``parse_response``.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -29,6 +29,7 @@ RH_PLATFORM: Final = 0x4000000C
 PCR_BANKS: Final = (0x0004, 0x000B, 0x000C, 0x000D)
 
 NV_PLATFORM_WRITE: Final = 1 << 0
+NV_OWNER_WRITE: Final = 1 << 1
 NV_PLATFORM_READ: Final = 1 << 16
 NV_OWNER_READ: Final = 1 << 17
 NV_AUTH_READ: Final = 1 << 18
@@ -215,8 +216,8 @@ def pcr_allocate(active: tuple[int, ...]) -> Command:
     )
 
 
-def nv_define(index: int, size: int, attributes: int) -> Command:
-    """Make room for ``size`` bytes, by the platform's authority and with an empty password."""
+def nv_define(index: int, size: int, attributes: int, *, by: int = RH_PLATFORM) -> Command:
+    """Make room for ``size`` bytes, by a hierarchy's authority and with an empty password."""
     public = b"".join(
         (
             index.to_bytes(4, "big"),
@@ -226,21 +227,25 @@ def nv_define(index: int, size: int, attributes: int) -> Command:
             size.to_bytes(2, "big"),
         )
     )
-    return _command(
-        "TPM2_NV_DefineSpace", 0x12A, (RH_PLATFORM,), sized(b"") + sized(public), passwords=1
-    )
+    return _command("TPM2_NV_DefineSpace", 0x12A, (by,), sized(b"") + sized(public), passwords=1)
 
 
-def nv_write(index: int, offset: int, data: bytes) -> Command:
-    """Write at most ``NV_CHUNK`` bytes by the platform's authority."""
+def nv_undefine(index: int, *, by: int = RH_PLATFORM) -> Command:
+    """Give the room of an index back, by the authority of the hierarchy that made it."""
+    return _command("TPM2_NV_UndefineSpace", 0x122, (by, index), passwords=1)
+
+
+def nv_write(index: int, offset: int, data: bytes, *, by: int = RH_PLATFORM) -> Command:
+    """Write at most ``NV_CHUNK`` bytes by a hierarchy's authority."""
     parameters = sized(data) + offset.to_bytes(2, "big")
-    return _command("TPM2_NV_Write", 0x137, (RH_PLATFORM, index), parameters, passwords=1)
+    return _command("TPM2_NV_Write", 0x137, (by, index), parameters, passwords=1)
 
 
-def nv_read(index: int, offset: int, size: int) -> Command:
-    """Read at most ``NV_CHUNK`` bytes by the index's own, empty password."""
+def nv_read(index: int, offset: int, size: int, *, by: int | None = None) -> Command:
+    """Read at most ``NV_CHUNK`` bytes, by the index's own, empty password or by a hierarchy's."""
     parameters = size.to_bytes(2, "big") + offset.to_bytes(2, "big")
-    return _command("TPM2_NV_Read", 0x14E, (index, index), parameters, passwords=1)
+    authority = index if by is None else by
+    return _command("TPM2_NV_Read", 0x14E, (authority, index), parameters, passwords=1)
 
 
 def parse_nv_read(response: Response) -> bytes:
@@ -253,9 +258,22 @@ def nv_read_public(index: int) -> Command:
     return _command("TPM2_NV_ReadPublic", 0x169, (index,))
 
 
-def parse_nv_size(response: Response) -> int:
-    """Give the size of an NV index, in bytes."""
+class NvPublic(NamedTuple):
+    """TPMS_NV_PUBLIC of an index, as far as its users look at it."""
+
+    attributes: int
+    size: int
+    """Bytes."""
+
+
+def parse_nv_public(response: Response) -> NvPublic:
+    """Read the public area of an NV index.
+
+    Raises:
+        PeerError: what came is none.
+    """
     public = Reader(Reader(response.parameters, "TPM2_NV_ReadPublic").sized(), "NV public area")
-    public.take(4 + 2 + 4)
+    public.take(4 + 2)
+    attributes = public.number(4)
     public.sized()
-    return public.number(2)
+    return NvPublic(attributes, public.number(2))

@@ -172,9 +172,15 @@ _INSIDE: Final[Mapping[str, Callable[[int], Iterator[Field]]]] = MappingProxyTyp
 
 def _piece(piece: CertificateEntry) -> Section:
     kind = piece.cert_type
-    title = f"cert_chain, {kind if isinstance(kind, str) else kind.other}"
+    return certificate_section(
+        f"cert_chain, {kind if isinstance(kind, str) else kind.other}", piece.der()
+    )
+
+
+def certificate_section(title: str, body: bytes) -> Section:
+    """Draw a certificate (DER), of an endorsement key or of an authority."""
     try:
-        return Section(title, tuple(_certificate(Certificate.parse(piece.der()))))
+        return Section(title, tuple(_certificate(Certificate.parse(body))))
     except PeerError as error:
         return Section(title, (Field(name="unreadable", value=error.got, meaning=str(error)),))
 

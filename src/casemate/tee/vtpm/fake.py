@@ -19,7 +19,7 @@ from casemate.tee.vtpm.report import INIT_DATA_PCR, TEE, TpmEvidence, TpmQuote, 
 from casemate.wire.eventlog import EventLog, LoggedEvent, replay
 from casemate.wire.tpm import ALG_SHA256, ALL_PCRS, PCR_COUNT, PcrSelection, Quote, Signature
 
-_AK_BITS: Final = 2048
+AK_BITS: Final = 2048
 _SEPARATOR: Final = 4
 _ZEROS: Final = bytes(32)
 
@@ -47,7 +47,7 @@ class SoftwareTpm:
         kernel: bool = True,
         now: datetime | None = None,
     ) -> None:
-        self.key = PrivateKey.generate(Kind.RSA, bits=_AK_BITS)
+        self.key = PrivateKey.generate(Kind.RSA, bits=AK_BITS)
         self.ak_public = self.key.public.der()
         pem = authority.issue_for_public_key(
             self.ak_public, "software TPM", Usage.ATTESTATION_KEY, now=now

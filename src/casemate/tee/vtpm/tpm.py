@@ -52,23 +52,41 @@ class Tpm:
     def extend(self, index: int, digest: bytes) -> None:
         self.run(commands.pcr_extend(index, digest))
 
-    def read_nv(self, index: int) -> bytes:
-        """Read a whole NV index; empty when there is none."""
+    def nv_size(self, index: int) -> int | None:
+        """Give the size of an NV index in bytes; None when there is none."""
         command = commands.nv_read_public(index)
         answer = self._transport.transmit(command.raw)
         if commands.response_code(answer) == commands.RC_NO_SUCH_INDEX:
-            return b""
-        size = commands.parse_nv_size(commands.parse_response(command, answer))
+            return None
+        return commands.parse_nv_public(commands.parse_response(command, answer)).size
+
+    def read_nv(self, index: int, *, by: int | None = None) -> bytes:
+        """Read a whole NV index; empty when there is none.
+
+        ``by`` is the hierarchy whose authority reads; without it the index's own, empty password.
+        """
+        size = self.nv_size(index) or 0
         chunks = range(0, size, commands.NV_CHUNK)
         return b"".join(
             commands.parse_nv_read(
-                self.run(commands.nv_read(index, at, min(commands.NV_CHUNK, size - at)))
+                self.run(commands.nv_read(index, at, min(commands.NV_CHUNK, size - at), by=by))
             )
             for at in chunks
         )
 
-    def write_nv(self, index: int, data: bytes, attributes: int) -> None:
-        """Make an NV index by the platform's authority and fill it."""
-        self.run(commands.nv_define(index, len(data), attributes))
+    def write_nv(
+        self, index: int, data: bytes, attributes: int, *, by: int = commands.RH_PLATFORM
+    ) -> None:
+        """Make an NV index by a hierarchy's authority and fill it."""
+        self.run(commands.nv_define(index, len(data), attributes, by=by))
+        self.fill_nv(index, data, by=by)
+
+    def fill_nv(self, index: int, data: bytes, *, by: int = commands.RH_PLATFORM) -> None:
+        """Write into an NV index that there is, from its begin."""
         for at in range(0, len(data), commands.NV_CHUNK):
-            self.run(commands.nv_write(index, at, data[at : at + commands.NV_CHUNK]))
+            chunk = data[at : at + commands.NV_CHUNK]
+            self.run(commands.nv_write(index, at, chunk, by=by))
+
+    def drop_nv(self, index: int, *, by: int = commands.RH_PLATFORM) -> None:
+        """Give an NV index back, by the hierarchy that made it."""
+        self.run(commands.nv_undefine(index, by=by))

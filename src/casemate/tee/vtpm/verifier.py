@@ -8,31 +8,39 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from casemate.crypto.digest import Digest
-from casemate.crypto.keys import PublicKey
 from casemate.crypto.x509 import CertificateFacts, Usage, split_pem, verify_chain
-from casemate.errors import CasemateError, PeerError
+from casemate.errors import PeerError
 from casemate.tee.anchors import Anchors
 from casemate.tee.evidence import CPU, Expectation, Inputs, VerifiedEvidence, fitted, parse_json
 from casemate.tee.trail import Check, Step, Topic, Trail, table
 from casemate.tee.vtpm.boot_aggregate import IMA_PCR, boot_aggregate_register
+from casemate.tee.vtpm.options import LogRule, TpmOptions
+from casemate.tee.vtpm.quote import (
+    PCR_SIZE,
+    parse_hex_pcrs,
+    read_key,
+    register_claims,
+    verify_pcr_digest,
+    verify_register,
+    verify_selection,
+    verify_signature,
+)
 from casemate.tee.vtpm.report import (
     INIT_DATA_PCR,
     REPORT_DATA_SIZE,
     TEE,
     TpmEvidence,
-    TpmQuote,
     init_data_register,
 )
 from casemate.wire.eventlog import EventLog, replay
 from casemate.wire.eventlog_json import to_claims
-from casemate.wire.tpm import ALG_SHA256, ALL_PCRS, PCR_COUNT, Quote, Signature
+from casemate.wire.tpm import ALG_SHA256, PCR_COUNT, Quote, Signature
 
-PCR_SIZE: Final = 32
 _DRTM_PCRS: Final = range(17, 23)
 _MOST_LOG: Final = 256 * 1024  # bytes that are read; a boot of ours logs 3 KB
 
@@ -43,7 +51,8 @@ CHECKS: Final = table(
         2,
         "certificate",
         _T.CHAIN,
-        "the key's certificate chains to a configured authority, for attestation keys",
+        "the key's certificate chains to a configured authority, for attestation keys; "
+        "or the key's hash is configured",
         "casemate: a TPM anybody made proves nothing",
         ours=True,
     ),
@@ -51,7 +60,7 @@ CHECKS: Final = table(
         3,
         "key",
         _T.IDENTITY,
-        "the certificate is of the key that signs",
+        "the certificate, or the configured hash, is of the key that signs",
         "casemate: the certificate is of the key that signs",
         ours=True,
     ),
@@ -73,7 +82,7 @@ CHECKS: Final = table(
         10,
         "event log",
         _T.MEASUREMENTS,
-        "the log is there, and its replay gives every register",
+        "the log is there (unless an option says otherwise), and its replay gives every register",
         "tee §5: the log must explain every register",
         ours=True,
     ),
@@ -94,44 +103,67 @@ def verify(
 
     Raises:
         VerificationError: with the number of the step, ``tpm.6 selection`` for instance.
-        InputError: a configured anchor is unreadable, or the initdata digest is not SHA-256.
+        InputError: a configured anchor or option is unreadable, or the initdata digest is not
+            SHA-256.
     """
+    own = inputs.options.of(TEE, TpmOptions)
     with trail.step(1):
         evidence = parse_json(raw, TpmEvidence, TEE)
-    with trail.step(2) as step:
-        facts = _verify_certificate(step, evidence, inputs.anchors, inputs.now)
-    with trail.step(3) as step:
-        _verify_key(step, evidence, facts)
+    endorsement = _verify_endorsement(trail, evidence, inputs, own)
     with trail.step(4):
         quote = Quote.parse(evidence.tpm_quote.message)
     with trail.step(5) as step:
         _verify_signature(step, evidence)
     with trail.step(6) as step:
-        _verify_selection(step, quote)
+        verify_selection(step, quote)
     with trail.step(7) as step:
-        pcrs = _parse_pcrs(step, evidence.tpm_quote)
+        pcrs = parse_hex_pcrs(step, evidence.tpm_quote.pcrs)
     _verify_nonce(trail, quote, expected.report_data)
     with trail.step(9) as step:
-        step.require_equal(
-            "pcrDigest",
-            hashlib.sha256(b"".join(pcrs)).digest(),
-            quote.pcr_digest,
-            remedy="the values shown are not those the TPM signed",
-        )
-    with trail.step(10) as step:
-        log = _verify_event_log(step, evidence.event_log, pcrs)
+        verify_pcr_digest(step, quote, pcrs)
+    log = None
+    if not evidence.event_log and not endorsement.certified and own.event_log is LogRule.OPTIONAL:
+        trail.skip(10, "no event log, and option tpm.event_log is optional")
+    else:
+        with trail.step(10) as step:
+            log = _verify_event_log(step, evidence.event_log, pcrs)
     with trail.step(11) as step:
         _verify_init_data(step, pcrs, expected.init_data)
     return (
         VerifiedEvidence(
             tee=TEE,
             tee_class=CPU,
-            claims=_claims(evidence, quote, pcrs, log),
+            claims=_claims(evidence, quote, pcrs, log) | {"ak_certified": endorsement.certified},
             report_data=quote.extra_data,
             init_data=pcrs[INIT_DATA_PCR],
-            chain=(facts.common_name, facts.issuer, facts.anchor_sha256.hex()),
+            chain=endorsement.chain,
         ),
     )
+
+
+class _Endorsement(NamedTuple):
+    """Who vouches for the attestation key."""
+
+    certified: bool
+    """A platform's authority does; otherwise the operator, who named the key's hash."""
+    chain: tuple[str, ...]
+
+
+def _verify_endorsement(
+    trail: Trail, evidence: TpmEvidence, inputs: Inputs, own: TpmOptions
+) -> _Endorsement:
+    fingerprint = hashlib.sha256(evidence.ak_public).digest()
+    if fingerprint in own.trusted:
+        trail.skip(2, "the key is trusted by its hash (option tpm.trusted_aks)")
+        with trail.step(3) as step:
+            step.detail = f"key {fingerprint.hex()}, trusted by its hash"
+        return _Endorsement(certified=False, chain=(f"key {fingerprint.hex()}",))
+    with trail.step(2) as step:
+        facts = _verify_certificate(step, evidence, inputs.anchors, inputs.now)
+    with trail.step(3) as step:
+        _verify_key(step, evidence, facts)
+    chain = (facts.common_name, facts.issuer, facts.anchor_sha256.hex())
+    return _Endorsement(certified=True, chain=chain)
 
 
 def _verify_certificate(
@@ -142,9 +174,14 @@ def _verify_certificate(
             claim="ak_certificate",
             got="none",
             expected="a certificate of the platform's authority",
-            remedy="run the pod through a platform whose authority the Trustee knows",
+            remedy="run the pod through a platform whose authority the Trustee knows, or name the "
+            "key in option tpm.trusted_aks",
         )
-    trusted = [der for bundle in anchors.ak_authorities for der in split_pem(bundle)]
+    named = anchors.material.certificates
+    trusted = [
+        *(der for bundle in anchors.ak_authorities for der in split_pem(bundle)),
+        *(one.der for one in named if anchors.trusts(one) and one.is_authority),
+    ]
     facts = verify_chain(evidence.ak_certificate, [], trusted, at=now, usage=Usage.ATTESTATION_KEY)
     step.detail = f"{facts.common_name}, issued by {facts.issuer}"
     return facts
@@ -169,43 +206,13 @@ def _verify_signature(step: Step, evidence: TpmEvidence) -> None:
             got=f"hash algorithm {signature.hash_algorithm:#06x}",
             expected="RSASSA with SHA-256",
         )
-    try:
-        key = PublicKey.from_der(evidence.ak_public)
-        key.verify(signature.signature, evidence.tpm_quote.message, "RS256")
-    except CasemateError as error:
-        raise step.refusal(
-            claim=claim,
-            got="a signature that does not verify",
-            expected="one by ak_public over the quote",
-            remedy="the evidence was changed after it was signed, or another key signed it",
-        ) from error
-
-
-def _verify_selection(step: Step, quote: Quote) -> None:
-    if quote.selections != (ALL_PCRS,):
-        shown = "; ".join(
-            f"bank {s.algorithm:#06x} PCR {list(s.indices)}" for s in quote.selections
-        )
-        raise step.refusal(
-            claim="pcrSelect",
-            got=shown or "nothing",
-            expected="bank 0x000b (SHA-256), PCR 0 to 23, once",
-            remedy="quote all 24 registers",
-        )
-
-
-def _parse_pcrs(step: Step, quote: TpmQuote) -> tuple[bytes, ...]:
-    sizes = {len(value) for value in quote.pcrs}
-    if len(quote.pcrs) != PCR_COUNT or sizes != {PCR_SIZE * 2}:
-        raise step.refusal(
-            claim="pcrs",
-            got=f"{len(quote.pcrs)} values of {sorted(sizes)} hex digits",
-            expected=f"{PCR_COUNT} values of {PCR_SIZE * 2} hex digits",
-        )
-    try:
-        return tuple(bytes.fromhex(value) for value in quote.pcrs)
-    except ValueError as error:
-        raise step.refusal(claim="pcrs", got="not hex", expected="hex") from error
+    verify_signature(
+        step,
+        claim=claim,
+        key=read_key(step, claim=claim, der=evidence.ak_public),
+        signature=signature.signature,
+        message=evidence.tpm_quote.message,
+    )
 
 
 def _verify_nonce(trail: Trail, quote: Quote, report_data: bytes | None) -> None:
@@ -255,24 +262,23 @@ def _verify_register(step: Step, index: int, value: bytes, replayed: dict[int, b
 
 
 def _verify_init_data(step: Step, pcrs: Sequence[bytes], digest: Digest | None) -> None:
-    wanted = init_data_register(digest)
-    if not hmac.compare_digest(pcrs[INIT_DATA_PCR], wanted):
-        raise step.refusal(
-            claim="pcr08",
-            got=pcrs[INIT_DATA_PCR].hex(),
-            expected=f"{wanted.hex()} for initdata {digest or 'none'}",
-            remedy="the initdata presented is not what the pod was started with",
-        )
+    verify_register(
+        step,
+        pcr=INIT_DATA_PCR,
+        value=pcrs[INIT_DATA_PCR],
+        wanted=init_data_register(digest),
+        why=f"for initdata {digest or 'none'}",
+    )
 
 
 def _claims(
-    evidence: TpmEvidence, quote: Quote, pcrs: Sequence[bytes], log: EventLog
+    evidence: TpmEvidence, quote: Quote, pcrs: Sequence[bytes], log: EventLog | None
 ) -> dict[str, Any]:
-    claims: dict[str, Any] = {f"pcr{i:02}": value.hex() for i, value in enumerate(pcrs)}
-    return claims | {
+    logged = {"uefi_event_logs": to_claims(log, strict=False)} if log else {}
+    return {
+        **register_claims(pcrs),
         "ak_public": msgspec.to_builtins(evidence.ak_public),
-        "ak_certified": True,
-        "uefi_event_logs": to_claims(log, strict=False),
+        **logged,
         "init_data": pcrs[INIT_DATA_PCR].hex(),
         "report_data": quote.extra_data.hex(),
     }
