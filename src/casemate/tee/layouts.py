@@ -3,11 +3,13 @@
 from types import MappingProxyType
 from typing import Final
 
+from casemate.tee.cca import layout as cca
 from casemate.tee.layout import Layout
 from casemate.tee.sample import layout as sample
 
 LAYOUTS: Final = MappingProxyType[str, Layout](
     {
+        "cca": cca.layout,
         "sample": sample.layout,
     }
 )

@@ -3,11 +3,13 @@
 from types import MappingProxyType
 from typing import Final
 
+from casemate.tee.cca import fake as cca
 from casemate.tee.sample import fake as sample
 from casemate.tee.simulation import Simulator
 
 SIMULATORS: Final = MappingProxyType[str, Simulator](
     {
+        "cca": Simulator(cca.simulate, cca.FIELDS),
         "sample": Simulator(sample.simulate, sample.FIELDS),
     }
 )

@@ -6,6 +6,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from casemate.tee.cca import claims as cca_claims
+from casemate.tee.cca import verifier as cca
 from casemate.tee.evidence import Expectation, Inputs, VerifiedEvidence, refusal
 from casemate.tee.options import NoOptions
 from casemate.tee.sample import verifier as sample
@@ -40,6 +42,7 @@ class Verifier(NamedTuple):
 
 VERIFIERS: Final = MappingProxyType[str, Verifier](
     {
+        "cca": Verifier(cca.verify, cca.CHECKS, source=cca_claims.evidence_field),
         "sample": Verifier(sample.verify, sample.CHECKS),
         "tpm": Verifier(vtpm.verify, vtpm.CHECKS, source=provenance.evidence_field),
     }
