@@ -6,10 +6,12 @@ from typing import Final
 from casemate.tee.cca import layout as cca
 from casemate.tee.layout import Layout
 from casemate.tee.sample import layout as sample
+from casemate.tee.sampledevice import layout as sampledevice
 
 LAYOUTS: Final = MappingProxyType[str, Layout](
     {
         "cca": cca.layout,
         "sample": sample.layout,
+        "sampledevice": sampledevice.layout,
     }
 )

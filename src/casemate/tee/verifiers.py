@@ -11,6 +11,7 @@ from casemate.tee.cca import verifier as cca
 from casemate.tee.evidence import Expectation, Inputs, VerifiedEvidence, refusal
 from casemate.tee.options import NoOptions
 from casemate.tee.sample import verifier as sample
+from casemate.tee.sampledevice import verifier as sampledevice
 from casemate.tee.trail import Check, Trail
 from casemate.tee.vtpm import provenance
 from casemate.tee.vtpm import verifier as vtpm
@@ -44,6 +45,7 @@ VERIFIERS: Final = MappingProxyType[str, Verifier](
     {
         "cca": Verifier(cca.verify, cca.CHECKS, source=cca_claims.evidence_field),
         "sample": Verifier(sample.verify, sample.CHECKS),
+        "sampledevice": Verifier(sampledevice.verify, sampledevice.CHECKS),
         "tpm": Verifier(vtpm.verify, vtpm.CHECKS, source=provenance.evidence_field),
     }
 )
