@@ -70,7 +70,7 @@ def test_production_listens_to_hardware(production: Site, tee: str) -> None:
     assert answer.status == 200
 
 
-@pytest.mark.parametrize("tee", ["sample", "tpm", "nonsense"])
+@pytest.mark.parametrize("tee", ["sample", "sampledevice", "tpm", "nonsense"])
 def test_production_listens_to_no_tee_that_proves_too_little(production: Site, tee: str) -> None:
     answer = production.ask("POST", "auth", {"version": "0.4.0", "tee": tee, "extra-params": ""})
     assert answer.status == 401

@@ -5,9 +5,11 @@ from typing import Final
 
 from casemate.tee.az_snp_vtpm import fake as az_snp_vtpm
 from casemate.tee.az_tdx_vtpm import fake as az_tdx_vtpm
+from casemate.tee.cca import fake as cca
 from casemate.tee.csv import fake as csv
 from casemate.tee.hygondcu import fake as hygondcu
 from casemate.tee.sample import fake as sample
+from casemate.tee.sampledevice import fake as sampledevice
 from casemate.tee.se import fake as se
 from casemate.tee.sgx import fake as sgx
 from casemate.tee.simulation import Simulator
@@ -19,11 +21,13 @@ SIMULATORS: Final = MappingProxyType[str, Simulator](
     {
         "az-snp-vtpm": Simulator(az_snp_vtpm.simulate, az_snp_vtpm.FIELDS),
         "az-tdx-vtpm": Simulator(az_tdx_vtpm.simulate, az_tdx_vtpm.FIELDS),
+        "cca": Simulator(cca.simulate, cca.FIELDS),
         "csv": Simulator(csv.simulate, csv.FIELDS),
         "hygondcu": Simulator(hygondcu.simulate, hygondcu.FIELDS),
         "sample": Simulator(sample.simulate, sample.FIELDS),
-        "sgx": Simulator(sgx.simulate, sgx.FIELDS),
+        "sampledevice": Simulator(sampledevice.simulate, sampledevice.FIELDS),
         "se": Simulator(se.simulate, se.FIELDS),
+        "sgx": Simulator(sgx.simulate, sgx.FIELDS),
         "snp": Simulator(snp.simulate, snp.FIELDS),
         "tdx": Simulator(tdx.simulate, tdx.FIELDS),
         "tpm": Simulator(vtpm.simulate, vtpm.FIELDS),

@@ -16,6 +16,8 @@ from casemate.tee.az_tdx_vtpm import claims as az_tdx_claims
 from casemate.tee.az_tdx_vtpm import verifier as az_tdx_vtpm
 from casemate.tee.az_tdx_vtpm.collateral import plan as az_tdx_plan
 from casemate.tee.az_tdx_vtpm.options import AzTdxOptions
+from casemate.tee.cca import claims as cca_claims
+from casemate.tee.cca import verifier as cca
 from casemate.tee.csv import claims as csv_claims
 from casemate.tee.csv import collateral as csv_collateral
 from casemate.tee.csv import verifier as csv
@@ -27,6 +29,7 @@ from casemate.tee.hygondcu import verifier as hygondcu
 from casemate.tee.hygondcu.options import DcuOptions
 from casemate.tee.options import NoOptions
 from casemate.tee.sample import verifier as sample
+from casemate.tee.sampledevice import verifier as sampledevice
 from casemate.tee.se import challenge as se_challenge
 from casemate.tee.se import claims as se_claims
 from casemate.tee.se import verifier as se
@@ -85,55 +88,46 @@ VERIFIERS: Final = MappingProxyType[str, Verifier](
         "az-snp-vtpm": Verifier(
             az_snp_vtpm.verify,
             az_snp_vtpm.CHECKS,
-            options=AzSnpOptions,
-            source=az_snp_claims.evidence_field,
-            plan=az_snp_plan,
+            AzSnpOptions,
+            az_snp_claims.evidence_field,
+            az_snp_plan,
         ),
         "az-tdx-vtpm": Verifier(
             az_tdx_vtpm.verify,
             az_tdx_vtpm.CHECKS,
-            options=AzTdxOptions,
-            source=az_tdx_claims.evidence_field,
-            plan=az_tdx_plan,
+            AzTdxOptions,
+            az_tdx_claims.evidence_field,
+            az_tdx_plan,
         ),
+        "cca": Verifier(cca.verify, cca.CHECKS, source=cca_claims.evidence_field),
         "csv": Verifier(
-            csv.verify,
-            csv.CHECKS,
-            CsvOptions,
-            source=csv_claims.evidence_field,
-            plan=csv_collateral.plan,
+            csv.verify, csv.CHECKS, CsvOptions, csv_claims.evidence_field, csv_collateral.plan
         ),
         "hygondcu": Verifier(
             hygondcu.verify,
             hygondcu.CHECKS,
             DcuOptions,
-            source=dcu_claims.evidence_field,
-            plan=dcu_collateral.plan,
+            dcu_claims.evidence_field,
+            dcu_collateral.plan,
         ),
         "sample": Verifier(sample.verify, sample.CHECKS),
-        "sgx": Verifier(
-            sgx.verify, sgx.CHECKS, SgxOptions, sgx_claims.evidence_field, sgx_collateral.plan
-        ),
+        "sampledevice": Verifier(sampledevice.verify, sampledevice.CHECKS),
         "se": Verifier(
             se.verify,
             se.CHECKS,
-            options=SeOptions,
-            source=se_claims.evidence_field,
+            SeOptions,
+            se_claims.evidence_field,
             challenge=se_challenge.challenge,
             report_data=Algorithm.SHA512,
         ),
-        "snp": Verifier(
-            snp.verify, snp.CHECKS, SnpOptions, source=snp_claims.evidence_field, plan=snp_plan
+        "sgx": Verifier(
+            sgx.verify, sgx.CHECKS, SgxOptions, sgx_claims.evidence_field, sgx_collateral.plan
         ),
+        "snp": Verifier(snp.verify, snp.CHECKS, SnpOptions, snp_claims.evidence_field, snp_plan),
         "tdx": Verifier(
             tdx.verify, tdx.CHECKS, TdxOptions, tdx_provenance.evidence_field, tdx_collateral.plan
         ),
-        "tpm": Verifier(
-            vtpm.verify,
-            vtpm.CHECKS,
-            options=TpmOptions,
-            source=provenance.evidence_field,
-        ),
+        "tpm": Verifier(vtpm.verify, vtpm.CHECKS, TpmOptions, provenance.evidence_field),
     }
 )
 

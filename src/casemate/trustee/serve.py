@@ -41,8 +41,9 @@ from casemate.trustee.reference_values.service import ReferenceValues
 from casemate.trustee.settings import PREFIX, PROFILES, TABLE
 from casemate.trustee.storage import Storage
 
-_SOFT: Final = frozenset({"sample", "tpm"})
+_SOFT: Final = frozenset({"sample", "sampledevice", "tpm"})
 """TEEs that are off unless a profile turns them on."""
+_SAMPLES: Final = frozenset({"sample", "sampledevice"})
 _MIB: Final = 1 << 20
 
 if TYPE_CHECKING:
@@ -263,7 +264,7 @@ def tees_of(values: Mapping[str, Any]) -> frozenset[str]:
     hardware = frozenset(VERIFIERS) - _SOFT
     if values["profile"] == "production":
         return hardware
-    return hardware | {"tpm"} | ({"sample"} if values["sample"] else set())
+    return hardware | {"tpm"} | (_SAMPLES if values["sample"] else set())
 
 
 def _initial_policy(values: Mapping[str, Any]) -> str:

@@ -31,7 +31,7 @@ TABLE: Final = (
         name="sample",
         type=bool,
         default=False,
-        help="Listen to the sample TEE, which proves nothing; profile development only.",
+        help="Listen to the sample TEE and device, which prove nothing; profile development only.",
     ),
     Setting(
         name="ak_authorities",

@@ -256,5 +256,7 @@ def test_expectation_is_the_sessions() -> None:
     one = simulated("csv")
     for data in (b"", one.report_data[:-1], one.report_data + b"x", bytes(64)):
         assert refused_at(one, expected=Expectation(report_data=data)) == "10 report data"
-    assert verdicts(one, expected=Expectation(report_data=one.report_data + bytes(99)))
+    padded = one.report_data.ljust(64, b"\0")
+    assert verdicts(one, expected=Expectation(report_data=padded))
+    assert refused_at(one, expected=Expectation(report_data=padded + b"\0")) == "10 report data"
     assert results(one, expected=Expectation(report_data=None))[10] is Result.SKIPPED
