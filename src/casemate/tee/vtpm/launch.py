@@ -86,13 +86,13 @@ class Launch(msgspec.Struct, frozen=True):
         events = (
             *_firmware_volumes(self.firmware, machine),
             *_secure_boot(self.variables),
-            _event(4, _APPLICATION, self.uki.authenticode, "UKI (Authenticode)"),
+            application(self.uki.authenticode, "UKI (Authenticode)"),
             *_boot_options(self.firmware, self.variables),
-            *_ready_to_boot(),
-            *_stub(self.uki),
-            _event(4, _APPLICATION, self.uki.kernel_authenticode, "kernel of the UKI"),
-            *_kernel(self.uki),
-            *_exit_boot_services(),
+            *ready_to_boot(),
+            *stub(self.uki),
+            application(self.uki.kernel_authenticode, "kernel of the UKI"),
+            *kernel(self.uki),
+            *exit_boot_services(),
         )
         return (*events, _ima(events)) if machine.ima else events
 
@@ -190,26 +190,35 @@ def _boot_options(firmware: Firmware, variables: tuple[Variable, ...]) -> Iterat
     yield _hashed(1, _BOOT_VARIABLE, option, f"variable Boot0000 = {name}")
 
 
-def _ready_to_boot() -> Iterator[PredictedEvent]:
+def ready_to_boot() -> Iterator[PredictedEvent]:
+    """Predict how firmware leaves its own code: an action, then separators in PCR 0 to 6."""
     yield _action(4, "Calling EFI Application from Boot Option")
     for register in range(7):
         yield _separator(register)
 
 
-def _stub(facts: UkiFacts) -> Iterator[PredictedEvent]:
+def application(authenticode: bytes, description: str) -> PredictedEvent:
+    """Predict the start of a PE image (its Authenticode hash, 32 bytes): PCR 4."""
+    return _event(4, _APPLICATION, authenticode, description)
+
+
+def stub(facts: UkiFacts) -> Iterator[PredictedEvent]:
+    """Predict what systemd-stub 252 measures of a UKI: name and content of each section, PCR 11."""
     for name, content in facts.sections:
         yield _hashed(11, _IPL, name.encode() + b"\0", f"UKI section {name}, its name")
         yield _hashed(11, _IPL, content, f"UKI section {name}, its content")
 
 
-def _kernel(facts: UkiFacts) -> Iterator[PredictedEvent]:
+def kernel(facts: UkiFacts) -> Iterator[PredictedEvent]:
+    """Predict what the kernel's own EFI stub measures: command line and initrd, PCR 9."""
     options = facts.command_line.encode("utf-16-le") + b"\0\0"
     yield _hashed(9, _EVENT_TAG, options, "kernel command line")
     if initrd := facts.section(".initrd"):
         yield _hashed(9, _EVENT_TAG, initrd, "initrd")
 
 
-def _exit_boot_services() -> Iterator[PredictedEvent]:
+def exit_boot_services() -> Iterator[PredictedEvent]:
+    """Predict the hand-over from firmware to kernel: PCR 5."""
     yield _action(5, "Exit Boot Services Invocation")
     yield _action(5, "Exit Boot Services Returned with Success")
 
