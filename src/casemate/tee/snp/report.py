@@ -35,8 +35,8 @@ class Part(NamedTuple):
     offset: int
     form: str
     """Of ``struct``: I, Q and B are numbers, Ns are N bytes."""
-    since: int = 2
-    """Report version from which it is there; reserved before."""
+    since: int = 0
+    """Report version from which it is there, reserved before; 0 is always."""
 
     @property
     def size(self) -> int:
@@ -88,7 +88,7 @@ _NAMED: Final = tuple((index, part.name) for index, part in enumerate(LAYOUT) if
 _RESERVED: Final = tuple(
     (index, part.offset, bytes(part.size)) for index, part in enumerate(LAYOUT) if not part.name
 )
-_LATER: Final = tuple(part for part in LAYOUT if part.since > VERSIONS.start)
+_LATER: Final = tuple(part for part in LAYOUT if part.since)
 _BLANK: Final[tuple[Any, ...]] = tuple(bytes(part.size) for part in LAYOUT)
 _INDEXES: Final = tuple(index for index, _ in _NAMED)
 _VALUES: Final = attrgetter(*(name for _, name in _NAMED))
