@@ -77,6 +77,17 @@ class Element(NamedTuple):
         """
         return _elements(self.content, where)
 
+    def first(self, where: str) -> "Element":
+        """Read the first element inside; what follows it is not looked at.
+
+        Raises:
+            PeerError: there is none.
+        """
+        found = _elements(self.content, where, only_first=True)
+        if not found:
+            raise _broken(where, "nothing", "an element")
+        return found[0]
+
     def integer(self, where: str) -> int:
         """Read an INTEGER or ENUMERATED, which may be negative.
 
@@ -152,7 +163,7 @@ class Element(NamedTuple):
             raise _broken(where, digits.decode("ascii"), "a time") from error
 
 
-def _elements(raw: bytes, where: str, most: int = 0) -> list[Element]:
+def _elements(raw: bytes, where: str, most: int = 0, *, only_first: bool = False) -> list[Element]:
     """Read elements to the end; one more than ``most`` (where not 0) is too many."""
     found: list[Element] = []
     at, end = 0, len(raw)
@@ -175,7 +186,7 @@ def _elements(raw: bytes, where: str, most: int = 0) -> list[Element]:
         if until > end:
             raise _broken(where, f"{end - begin} bytes", f"{size} bytes")
         found.append(_element(Element, (tag, raw[begin:until], raw[at:until])))
-        at = until
+        at = end if only_first else until
     return found
 
 

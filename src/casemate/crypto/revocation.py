@@ -51,8 +51,8 @@ class RevocationList:
             rest = rest[1:]
         self.revoked: frozenset[int] = frozenset()
         if rest and rest[0].tag == Tag.SEQUENCE:
-            entries = (entry.children(where) for entry in rest[0].children(where))
-            self.revoked = frozenset(entry[0].integer(where) for entry in entries if entry)
+            entries = rest[0].children(where)
+            self.revoked = frozenset(entry.first(where).integer(where) for entry in entries)
             rest = rest[1:]
         self.number = _number(rest)
 

@@ -12,10 +12,11 @@ from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 from casemate.crypto import vendor_chain
 from casemate.crypto.certificate import Certificate
 from casemate.crypto.revocation import RevocationList
+from casemate.crypto.vendor_chain import VerifiedChain
 from casemate.errors import PeerError, VerificationError
 from casemate.tee.dcap import publications
 from casemate.tee.dcap.ecdsa import signed_by
-from casemate.tee.dcap.options import DcapOptions
+from casemate.tee.dcap.options import DcapOptions, TcbUpdate
 from casemate.tee.dcap.platform import Platform
 from casemate.tee.dcap.publications import Publications, SignedDocument
 from casemate.tee.dcap.quote import TeeType
@@ -117,10 +118,9 @@ def documents(
         (QE_NAMES[tee],),
         f"one of {QE_NAMES[tee]}",
     )
-    chosen_tcb = tcb.choose(found.tcb_infos, found.certificates, platform.root, now, options)
-    chosen_qe = identity.choose(
-        found.qe_identities, found.certificates, platform.root, now, options
-    )
+    signers = _Signers(found.certificates, platform.root, now)
+    chosen_tcb = tcb.choose(found.tcb_infos, signers, now, update)
+    chosen_qe = identity.choose(found.qe_identities, signers, now, update)
     both = (chosen_tcb, chosen_qe)
     verified = Documents(
         chosen_tcb.document,
@@ -155,32 +155,22 @@ class _Kind(NamedTuple, Generic[_D]):
     def choose(
         self,
         found: Iterable[SignedDocument],
-        certificates: Iterable[Certificate],
-        root: Certificate,
+        signers: "_Signers",
         now: datetime,
-        options: DcapOptions,
+        update: TcbUpdate,
     ) -> _Chosen[_D]:
         """Give the best document whose signature holds; VerificationError when there is none."""
         fitting = self._fitting(found)
-        preferred = [one for one in fitting if one[0].update is options.tcb_update_type] or fitting
+        preferred = [one for one in fitting if one[0].update is update] or fitting
+        preferred.sort(key=lambda one: _age(one[1].issue_date, now))
         later = [one.issue_date for _, one in preferred if one.issue_date > now]
-        for signed, document in sorted(preferred, key=lambda one: _age(one[1].issue_date, now)):
-            if (by := _signer(signed, certificates)) is None:
-                continue
-            text, signer = by
-            verified = self.parse(text)
-            chain = _verify_signer(signer, root, now)
-            return _Chosen(
-                verified,
-                signer,
-                max(chain.not_before, document.issue_date),
-                min([chain.not_after, *later]),
-            )
-        raise _refused(
-            f"signature of {self.name}",
-            "one that does not verify",
-            f"one by {SIGNER_NAME}, whose certificate is at hand",
-        )
+        for signed, read in preferred:
+            if by := signers.find(signed):
+                text, chain = by
+                document = read if text is signed.texts[0] else self.parse(text)
+                begin = max(chain.not_before, document.issue_date)
+                return _Chosen(document, chain.leaf, begin, min([chain.not_after, *later]))
+        raise signers.why_not(self.name, preferred[0][0])
 
     def _fitting(self, found: Iterable[SignedDocument]) -> list[tuple[SignedDocument, _D]]:
         others = []
@@ -207,22 +197,48 @@ def _age(issued: datetime, now: datetime) -> float:
     return seconds if seconds >= 0 else 1e12 - seconds
 
 
-def _signer(
-    signed: SignedDocument, certificates: Iterable[Certificate]
-) -> tuple[bytes, Certificate] | None:
-    """Give the text that was signed, and the certificate of its signer."""
-    for one in certificates:
-        if one.common_name != SIGNER_NAME:
-            continue
-        for text in signed.texts:
-            if signed_by(one.spki, signed.signature, text):
-                return text, one
-    return None
+class _Signers:
+    """Certificates of Intel's TCB signing key: those that the root itself issued, valid now."""
+
+    def __init__(
+        self, certificates: Iterable[Certificate], root: Certificate, now: datetime
+    ) -> None:
+        self._chains: list[VerifiedChain] = []
+        self._refused: list[tuple[Certificate, VerificationError]] = []
+        for one in certificates:
+            if one.common_name != SIGNER_NAME:
+                continue
+            try:
+                self._chains.append(_verify_signer(one, root, now))
+            except VerificationError as error:
+                self._refused.append((one, error))
+
+    def find(self, signed: SignedDocument) -> tuple[bytes, VerifiedChain] | None:
+        """Give the text that one of them signed, and its chain."""
+        for chain in self._chains:
+            if (text := _text_by(signed, chain.leaf)) is not None:
+                return text, chain
+        return None
+
+    def why_not(self, name: str, signed: SignedDocument) -> VerificationError:
+        """Make the error of a document that none of them signed."""
+        for certificate, error in self._refused:
+            if _text_by(signed, certificate) is not None:
+                return error
+        return _refused(
+            f"signature of {name}",
+            "one that does not verify",
+            f"one by {SIGNER_NAME}, whose certificate is at hand",
+        )
 
 
-def _verify_signer(
-    signer: Certificate, root: Certificate, now: datetime
-) -> vendor_chain.VerifiedChain:
+def _text_by(signed: SignedDocument, signer: Certificate) -> bytes | None:
+    return next(
+        (text for text in signed.texts if signed_by(signer.spki, signed.signature, text)), None
+    )
+
+
+def _verify_signer(signer: Certificate, root: Certificate, now: datetime) -> VerifiedChain:
     """Verify that the root itself certified the signer; nobody else may name one."""
     if signer.is_authority or not signer.may(_DIGITAL_SIGNATURE):
         raise _refused(f"certificate of {SIGNER_NAME}", "one for another use", "one for signatures")
