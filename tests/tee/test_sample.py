@@ -34,12 +34,14 @@ def test_claims_are_upstreams() -> None:
     assert found.claims["launch_digest"] == "abcde"
 
 
+@pytest.mark.check("sample", 2)
 def test_stale_evidence_is_refused() -> None:
     with pytest.raises(VerificationError) as caught:
         verdict(SampleAttester().evidence(b"old"), Expectation(report_data=b"new"))
     assert caught.value.refusal.step == "sample.2 report data"
 
 
+@pytest.mark.check("sample", 1)
 @pytest.mark.parametrize("raw", [b"", b"[]", b"{}", b'{"svn":1,"report_data":""}', b"\xff"])
 def test_other_shapes_are_refused(raw: bytes) -> None:
     with pytest.raises(VerificationError):

@@ -543,9 +543,12 @@ def test_report_data_of_another_session_is_refused(made: Simulated, other: bytes
 
 
 @pytest.mark.check("snp", 18)
-def test_report_data_is_padded_with_zeros_or_cut() -> None:
-    for size in (0, 32, 48, 64, 80):
+def test_report_data_is_padded_with_zeros_and_never_cut() -> None:
+    for size in (0, 32, 48, 64):
         accepted(simulate(report_data=bytes(range(size)).hex()))
+    made = simulate(report_data=bytes(64).hex())
+    longer = Expectation(report_data=bytes(65))
+    assert step(made.evidence, inputs_of(made), longer) == "snp.18 report data"
 
 
 @pytest.mark.check("snp", 18)
