@@ -17,7 +17,9 @@ file = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_
 
 _VERIFICATION = (
     click.option("--tee", default="tpm", show_default=True, help="TEE type the evidence is of."),
-    click.option("--now", metavar="RFC3339", help="Time to verify at; the clock's unless given."),
+    click.option(
+        "--now", metavar="RFC3339", help="Time to look back to; the clock's unless given."
+    ),
     click.option(
         "--report-data",
         metavar="HEX",
@@ -133,6 +135,7 @@ class Asked(NamedTuple):
             options=Options(
                 allow_debug=given["allow_debug"],
                 allow_migration=given["allow_migration"],
+                looking_back=given["now"] is not None,
                 own=parse(given["texts"]),
             ),
         )

@@ -28,6 +28,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Accept a VM that its host can look into. For development."""
     allow_migration: bool = False
     """Accept a VM that an agent of the host may move."""
+    looking_back: bool = False
+    """The time of verification was chosen, and may lie in the past: what is known of it since, such
+    as a revocation list issued later, counts too."""
     own: Mapping[str, Mapping[str, str]] = NONE
     """TEE → option → value as written."""
 
