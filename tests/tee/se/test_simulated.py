@@ -174,7 +174,7 @@ def test_what_only_a_policy_can_judge_is_claimed(field: str, claim: str, value: 
 @pytest.mark.parametrize("data", [b"", b"\1" * 47, bytes(range(47)), b"\1" * 64, b"\1" * 65])
 def test_other_report_data_is_refused(data: bytes) -> None:
     one = made()
-    with pytest.raises(VerificationError, match="user_data"):
+    with pytest.raises(VerificationError, match="report data"):
         verify("se", one.evidence, Expectation(report_data=data), inputs_of(one))
 
 
