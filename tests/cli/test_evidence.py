@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from casemate.cli.main import run
+from casemate.crypto.authority import CertificateAuthority
 from casemate.crypto.digest import sha256
 from casemate.crypto.sm3 import sm3
-from casemate.crypto.x509 import CertificateAuthority
 from casemate.tee.vtpm.fake import SoftwareTpm
 from casemate.wire import aael
 from casemate.wire.tpm import ALG_SM3

@@ -9,8 +9,9 @@ import pytest
 
 from casemate.client.transport import AttestedTransport
 from casemate.client.trust import ServiceTrust, VerifiedService
+from casemate.crypto.authority import CertificateAuthority
 from casemate.crypto.keys import Kind, PrivateKey
-from casemate.crypto.x509 import CertificateAuthority, Usage, split_pem
+from casemate.crypto.x509 import Usage, split_pem
 from casemate.errors import InputError, VerificationError
 from casemate.tee.anchors import Anchors
 from casemate.tee.evidence import Inputs

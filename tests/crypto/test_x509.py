@@ -7,7 +7,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casemate.crypto.x509 import CertificateAuthority, Usage, split_pem, verify_chain
+from casemate.crypto.authority import CertificateAuthority
+from casemate.crypto.x509 import Usage, split_pem, verify_chain
 from casemate.errors import InputError, VerificationError
 
 NOW = datetime(2025, 6, 1, tzinfo=UTC)

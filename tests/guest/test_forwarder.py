@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from casemate.crypto.x509 import CertificateAuthority
+from casemate.crypto.authority import CertificateAuthority
 from casemate.errors import PeerError
 from casemate.guest import forwarder
 from casemate.net.tls import client_context

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from casemate.crypto.x509 import CertificateAuthority, split_pem
+from casemate.crypto.authority import CertificateAuthority
+from casemate.crypto.x509 import split_pem
 from casemate.errors import HostError, PeerError
 from casemate.net import tls
 from casemate.net.http import HttpClient

@@ -3,7 +3,7 @@ import ssl
 
 import pytest
 
-from casemate.crypto.x509 import CertificateAuthority
+from casemate.crypto.authority import CertificateAuthority
 from casemate.errors import InputError
 from casemate.net import tls
 from casemate.secret import Secret

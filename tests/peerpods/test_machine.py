@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from casemate.crypto.x509 import CertificateAuthority
+from casemate.crypto.authority import CertificateAuthority
 from casemate.errors import HostError, InputError
 from casemate.peerpods.clouds.qemu import disks, vtpm
 from casemate.peerpods.clouds.qemu.acceleration import Accelerator

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from casemate.crypto.authority import CertificateAuthority
 from casemate.crypto.keys import PrivateKey
-from casemate.crypto.x509 import CertificateAuthority
 from casemate.tee.vtpm.fake import SoftwareTpm
 from casemate.wire import attested_key
 from casemate.wire.attested_key import AttestedKey

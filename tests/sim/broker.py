@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from casemate.crypto import base64url, jwe
-from casemate.crypto.x509 import CertificateAuthority
+from casemate.crypto.authority import CertificateAuthority
 from casemate.errors import Refusal
 from casemate.net import tls
 from casemate.net.http_server import Answer, Request, Server

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from casemate.crypto.x509 import CertificateAuthority
+from casemate.crypto.authority import CertificateAuthority
 
 _CONFIG = """\
 version: 0.1

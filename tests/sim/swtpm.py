@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from casemate.crypto.x509 import CertificateAuthority
+from casemate.crypto.authority import CertificateAuthority
 from casemate.linux.swtpm import emulated_tpm
 from casemate.linux.tpm import EmulatedTpm
 from casemate.tee.vtpm.platform import Manufactured, manufacture

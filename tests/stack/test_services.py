@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from casemate.crypto.x509 import CertificateAuthority
+from casemate.crypto.authority import CertificateAuthority
 from casemate.errors import HostError
 from casemate.linux import daemon
 from casemate.net import ports

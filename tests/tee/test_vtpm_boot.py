@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from casemate.crypto.x509 import CertificateAuthority
+from casemate.crypto.authority import CertificateAuthority
 from casemate.linux.process import Child
 from casemate.net import unix
 from casemate.peerpods.clouds.qemu import arguments

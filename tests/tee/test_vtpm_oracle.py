@@ -6,8 +6,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from casemate.crypto.authority import CertificateAuthority
 from casemate.crypto.keys import PublicKey
-from casemate.crypto.x509 import CertificateAuthority
 from casemate.linux.process import run
 from casemate.tee.vtpm.attester import TpmAttester
 from casemate.tee.vtpm.fake import SoftwareTpm

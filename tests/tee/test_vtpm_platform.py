@@ -4,8 +4,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from casemate.crypto.authority import CertificateAuthority
 from casemate.crypto.digest import sha256
-from casemate.crypto.x509 import CertificateAuthority
 from casemate.errors import HostError, InputError, VerificationError
 from casemate.linux.swtpm import emulated_tpm
 from casemate.tee.anchors import Anchors

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from casemate.cli.main import run
-from casemate.crypto.x509 import CertificateAuthority
+from casemate.crypto.authority import CertificateAuthority
 from casemate.tee.anchors import Anchors
 from casemate.tee.evidence import Expectation, Inputs
 from casemate.tee.verifiers import verify

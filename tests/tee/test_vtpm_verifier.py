@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from casemate.crypto.authority import CertificateAuthority
 from casemate.crypto.digest import sha256
-from casemate.crypto.x509 import CertificateAuthority, Usage, split_pem
+from casemate.crypto.x509 import Usage, split_pem
 from casemate.errors import VerificationError
 from casemate.tee.anchors import Anchors
 from casemate.tee.evidence import Expectation, Inputs, VerifiedEvidence

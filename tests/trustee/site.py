@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from casemate.crypto import base64url, jwe, jwt
+from casemate.crypto.authority import CertificateAuthority
 from casemate.crypto.keys import Kind, PrivateKey
-from casemate.crypto.x509 import CertificateAuthority
 from casemate.secret import Secret
 from casemate.tee.sample.attester import SampleAttester
 from casemate.trustee.found import found

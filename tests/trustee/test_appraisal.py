@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from casemate.crypto import base64url
+from casemate.crypto.authority import CertificateAuthority
 from casemate.crypto.digest import Algorithm
 from casemate.crypto.keys import Kind, PrivateKey
-from casemate.crypto.x509 import CertificateAuthority
 from casemate.tee.vtpm.fake import SoftwareTpm, separators
 from casemate.trustee.kbs.policy import shipped
 from casemate.wire.eventlog import LoggedEvent

@@ -9,9 +9,10 @@ import msgspec
 import pytest
 
 from casemate.crypto import base64url, jwe, jwt
+from casemate.crypto.authority import CertificateAuthority
 from casemate.crypto.jwk import EcTeeKey
 from casemate.crypto.keys import Kind, PrivateKey
-from casemate.crypto.x509 import CertificateAuthority, Usage, split_pem
+from casemate.crypto.x509 import Usage, split_pem
 from casemate.errors import VerificationError
 from casemate.tee.vtpm.fake import SoftwareTpm
 from casemate.trustee.attestation.signer import TokenSigner

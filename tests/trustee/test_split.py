@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from casemate.crypto.x509 import CertificateAuthority
+from casemate.crypto.authority import CertificateAuthority
 from casemate.errors import InputError, PeerError
 from casemate.net import ports
 from casemate.tee.vtpm.fake import SoftwareTpm

@@ -155,7 +155,7 @@ async def test_unreachable_registry_is_named(desk: Desk, tmp_path: Path) -> None
 async def test_registry_with_another_authority_is_refused(desk: Desk, tmp_path: Path) -> None:
     with_other = tmp_path / "other"
     with_other.mkdir()
-    from casemate.crypto.x509 import CertificateAuthority
+    from casemate.crypto.authority import CertificateAuthority
 
     other = CertificateAuthority.create("other").certificate_pem.decode()
     impostor = Desk(RunningRegistry(desk.registry.port, other, tmp_path), tmp_path)

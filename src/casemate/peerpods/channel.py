@@ -9,7 +9,7 @@ import logging
 from pathlib import Path
 from typing import Final, Self
 
-from casemate.crypto.x509 import CertificateAuthority, Issued
+from casemate.crypto.authority import CertificateAuthority, Issued
 from casemate.errors import PeerError
 from casemate.net import tls, unix
 from casemate.net.forward import Streams, pump

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from casemate.crypto.x509 import CertificateAuthority
+from casemate.crypto.authority import CertificateAuthority
 from casemate.errors import HostError
 
 CERTIFICATE: Final = "ca.pem"

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from casemate.crypto.authority import CertificateAuthority
 from casemate.crypto.keys import Kind, PrivateKey
-from casemate.crypto.x509 import CertificateAuthority, Usage
+from casemate.crypto.x509 import Usage
 from casemate.errors import HostError, InputError
 from casemate.secret import Secret
 from casemate.trustee.settings import FILE

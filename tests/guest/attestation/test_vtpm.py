@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 import tomli_w
 
+from casemate.crypto.authority import CertificateAuthority
 from casemate.crypto.digest import sha256
-from casemate.crypto.x509 import CertificateAuthority
 from casemate.errors import VerificationError
 from casemate.guest.attestation import serve
 from casemate.guest.attestation.agent import AttestationAgent

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import tomli_w
 
-from casemate.crypto.x509 import CertificateAuthority
+from casemate.crypto.authority import CertificateAuthority
 from casemate.errors import VerificationError
 from casemate.guest.attestation import serve as agents
 from casemate.guest.hub import serve as hubs

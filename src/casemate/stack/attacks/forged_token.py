@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 
 from casemate.crypto import base64url
+from casemate.crypto.authority import CertificateAuthority
 from casemate.crypto.keys import Kind, PrivateKey
-from casemate.crypto.x509 import CertificateAuthority, Usage, split_pem
+from casemate.crypto.x509 import Usage, split_pem
 from casemate.stack.attacks.attack import Attack
 from casemate.stack.attacks.client import fresh_key
 from casemate.stack.scene import Scene

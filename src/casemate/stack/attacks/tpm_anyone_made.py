@@ -2,7 +2,7 @@
 
 import msgspec
 
-from casemate.crypto.x509 import CertificateAuthority
+from casemate.crypto.authority import CertificateAuthority
 from casemate.guest.attestation import rcar
 from casemate.stack.attacks.attack import Attack
 from casemate.stack.attacks.client import fresh_key

@@ -1,6 +1,6 @@
 """An impostor answers in the Trustee's place, with a certificate of its own authority."""
 
-from casemate.crypto.x509 import CertificateAuthority
+from casemate.crypto.authority import CertificateAuthority
 from casemate.net.impostor import listen
 from casemate.stack.attacks.attack import Attack
 from casemate.stack.scene import Scene

@@ -14,7 +14,7 @@ from typing import Final
 
 from rich.console import Console
 
-from casemate.crypto.x509 import CertificateAuthority
+from casemate.crypto.authority import CertificateAuthority
 from casemate.peerpods.clouds.qemu.provider import QemuProvider, QemuSettings
 from casemate.peerpods.image import VmImage
 from casemate.peerpods.provider import InstanceSpec

@@ -4,6 +4,7 @@ The signing key's certificate and what it signed do not always agree on the town
 Poughkeepsie) and on the order of attributes.
 """
 
+from functools import lru_cache
 from typing import Final
 
 from casemate.crypto.certificate import Certificate
@@ -32,8 +33,9 @@ _SIGNER: Final = {
 _UNIT_END: Final = b"Key Signing Service"
 
 
+@lru_cache(maxsize=256)
 def entries(name: bytes) -> Entries:
-    """Read a distinguished name (DER).
+    """Read a distinguished name (DER); kept, since the few names come again and again.
 
     Raises:
         PeerError: it is no name.

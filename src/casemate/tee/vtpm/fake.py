@@ -11,9 +11,10 @@ from typing import Final
 
 import msgspec
 
+from casemate.crypto.authority import CertificateAuthority
 from casemate.crypto.digest import Digest
 from casemate.crypto.keys import Kind, PrivateKey
-from casemate.crypto.x509 import CertificateAuthority, Usage, split_pem
+from casemate.crypto.x509 import Usage, split_pem
 from casemate.tee.vtpm.boot_aggregate import IMA_PCR, boot_aggregate_register
 from casemate.tee.vtpm.report import INIT_DATA_PCR, TEE, TpmEvidence, TpmQuote, resize
 from casemate.wire.eventlog import EventLog, LoggedEvent, replay

@@ -9,7 +9,8 @@ from typing import Final
 
 import msgspec
 
-from casemate.crypto.x509 import CertificateAuthority, Usage, split_pem
+from casemate.crypto.authority import CertificateAuthority
+from casemate.crypto.x509 import Usage, split_pem
 from casemate.linux.tpm import Transport
 from casemate.tee.vtpm.report import AK_CERTIFICATE_INDEX, AK_HANDLE
 from casemate.tee.vtpm.tpm import Tpm

@@ -6,8 +6,9 @@ from typing import Final
 
 import msgspec
 
+from casemate.crypto.authority import CertificateAuthority
 from casemate.crypto.keys import Kind, PrivateKey
-from casemate.crypto.x509 import CertificateAuthority, Usage, split_pem
+from casemate.crypto.x509 import Usage, split_pem
 from casemate.tee.simulation import COMMON, REPORT_DATA, Changes, Simulated
 from casemate.tee.vtpm import quote_fields
 from casemate.tee.vtpm.fake import AK_BITS, SoftwareTpm

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from casemate.crypto.x509 import CertificateAuthority
+from casemate.crypto.authority import CertificateAuthority
 from casemate.errors import CasemateError, HostError, InputError
 from casemate.net import ports
 from casemate.peerpods.clouds.qemu import acceleration, arguments, disks, vtpm

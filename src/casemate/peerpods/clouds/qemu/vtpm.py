@@ -6,7 +6,7 @@ with the adaptor.
 
 from pathlib import Path
 
-from casemate.crypto.x509 import CertificateAuthority
+from casemate.crypto.authority import CertificateAuthority
 from casemate.linux.swtpm import emulated_tpm
 from casemate.tee.vtpm.platform import manufacture
 
