@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from casemate.crypto.authority import CertificateAuthority
 from casemate.crypto.digest import sha256
-from casemate.crypto.x509 import CertificateAuthority
 from casemate.errors import InputError, VerificationError
 from casemate.tee.anchors import Anchors
 from casemate.tee.evidence import Expectation, Inputs, VerifiedEvidence
