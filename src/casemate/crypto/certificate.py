@@ -23,6 +23,7 @@ LARGEST: Final = 16 * 1024
 
 _SPEC: Final = "RFC 5280"
 _LONGEST_ALGORITHM: Final = 1024
+_LONGEST_SALT: Final = 512
 _LONGEST_NAME: Final = 4096
 _COMMON_NAME: Final = "2.5.4.3"
 _KEY_USAGE: Final = "2.5.29.15"
@@ -91,12 +92,15 @@ class SignatureAlgorithm:
         given = {part.tag: Element.parse(part.content, where) for part in parts}
         if not {0xA0, 0xA1, 0xA2} <= given.keys():
             raise PeerError(where, got="defaults (SHA-1)", want="hash, mask and salt", spec=_SPEC)
-        name = given[0xA0].children(where)[0].oid(where)
-        mask = given[0xA1].children(where)
-        digest = _HASHES.get(name)
-        if digest is None or len(mask) != 2 or mask[1].children(where)[0].oid(where) != name:
-            raise PeerError(where, got=name, want="one SHA-2 for both", spec=_SPEC)
-        return digest, given[0xA2].integer(where)
+        name, mask = given[0xA0].children(where), given[0xA1].children(where)
+        inner = mask[1].children(where) if len(mask) == 2 else []
+        digest = _HASHES.get(name[0].oid(where)) if name else None
+        if digest is None or not inner or inner[0] != name[0]:
+            raise PeerError(where, got="other hashes", want="one SHA-2 for both", spec=_SPEC)
+        salt = given[0xA2].integer(where)
+        if not 0 <= salt <= _LONGEST_SALT:
+            raise PeerError(where, got=f"salt of {salt} bytes", want="a short one", spec=_SPEC)
+        return digest, salt
 
 
 @lru_cache(maxsize=256)
@@ -112,7 +116,7 @@ def signature_algorithm(der: bytes, where: str) -> SignatureAlgorithm:
 
 
 class Certificate:
-    """A certificate's facts. Equal when its bytes are."""
+    """A certificate's facts. Equal when its bytes are. Without a common name it is empty."""
 
     def __init__(self, der: bytes) -> None:
         where = "certificate"
@@ -137,8 +141,10 @@ class Certificate:
         if algorithm.whole != outer_algorithm:
             raise PeerError(where, got="two signature algorithms", want="one", spec=_SPEC)
         self.serial = serial.integer("serial number")
-        self.issuer = issuer.expect(Tag.SEQUENCE, "issuer").whole
-        self.subject = subject.expect(Tag.SEQUENCE, "subject").whole
+        self.issuer = issuer.whole
+        self.subject = subject.whole
+        self.issuer_common_name = name_parts(self.issuer).get(_COMMON_NAME, "")
+        self.common_name = name_parts(self.subject).get(_COMMON_NAME, "")
         times = validity.expect(Tag.SEQUENCE, "validity").children("validity")
         if len(times) != 2:
             raise PeerError("validity", got=f"{len(times)} times", want="two", spec=_SPEC)
@@ -163,22 +169,12 @@ class Certificate:
         Raises:
             PeerError: they cannot be read, or one is there twice.
         """
-        return MappingProxyType(_extensions(self._rest))
+        return read_extensions(self._rest, 0xA3)
 
     @cached_property
     def fingerprint(self) -> bytes:
         """SHA-256 of the DER, 32 bytes."""
         return hashlib.sha256(self.der).digest()
-
-    @cached_property
-    def common_name(self) -> str:
-        """The subject's common name; empty without one."""
-        return name_parts(self.subject).get(_COMMON_NAME, "")
-
-    @cached_property
-    def issuer_common_name(self) -> str:
-        """The issuer's common name; empty without one."""
-        return name_parts(self.issuer).get(_COMMON_NAME, "")
 
     @property
     def key(self) -> Any:
@@ -281,11 +277,16 @@ def name_parts(name: bytes) -> Mapping[str, str]:
     return _name_parts(name)
 
 
-def _extensions(parts: Iterable[Element]) -> dict[str, Extension]:
+def read_extensions(parts: Iterable[Element], tag: int) -> Mapping[str, Extension]:
+    """Read the extensions among the last fields of a certificate (tag 0xA3) or a list (0xA0).
+
+    Raises:
+        PeerError: they cannot be read, or one is there twice.
+    """
     where = "extensions"
     found: dict[str, Extension] = {}
     for part in parts:
-        if part.tag != 0xA3:
+        if part.tag != tag:
             continue  # unique identifiers of version 2: nobody uses them
         for one in Element.parse(part.content, where).children(where):
             fields = one.expect(Tag.SEQUENCE, where).children(where)
@@ -302,4 +303,4 @@ def _extensions(parts: Iterable[Element]) -> dict[str, Extension]:
             if oid in found:
                 raise PeerError(where, got=f"{oid} twice", want="each once", spec=_SPEC)
             found[oid] = Extension(value.expect(Tag.OCTET_STRING, where).content, critical)
-    return found
+    return MappingProxyType(found)

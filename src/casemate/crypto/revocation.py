@@ -1,11 +1,18 @@
 """Certificate revocation lists of vendors (RFC 5280 section 5), read into a frozen type."""
 
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cached_property
 from typing import Final, Self
 
-from casemate.crypto.certificate import Certificate, name_parts, signature_algorithm
+from casemate.crypto.certificate import (
+    Certificate,
+    Extension,
+    name_parts,
+    read_extensions,
+    signature_algorithm,
+)
 from casemate.crypto.der import Element, Tag
 from casemate.errors import PeerError
 
@@ -15,6 +22,10 @@ LARGEST: Final = 1 << 20
 _SPEC: Final = "RFC 5280 section 5"
 _COMMON_NAME: Final = "2.5.4.3"
 _NUMBER: Final = "2.5.29.20"
+_DELTA: Final = "2.5.29.27"
+_DISTRIBUTION_POINT: Final = "2.5.29.28"
+_POINT_NAME: Final = 0xA0
+_UNDERSTOOD: Final = frozenset({_NUMBER, "2.5.29.35"})
 _TIMES: Final = frozenset({Tag.UTC_TIME, Tag.GENERALIZED_TIME})
 
 
@@ -42,7 +53,8 @@ class RevocationList:
             raise PeerError(where, got=f"{len(parts)} fields", want="three or more", spec=_SPEC)
         if parts[0].whole != outer_algorithm:
             raise PeerError(where, got="two signature algorithms", want="one", spec=_SPEC)
-        self.issuer = parts[1].expect(Tag.SEQUENCE, where).whole
+        self.issuer = parts[1].whole
+        self.issuer_common_name = name_parts(self.issuer).get(_COMMON_NAME, "")
         self.this_update: datetime = parts[2].time("this update")
         rest = parts[3:]
         self.next_update: datetime | None = None
@@ -54,7 +66,11 @@ class RevocationList:
             entries = rest[0].children(where)
             self.revoked = frozenset(entry.first(where).integer(where) for entry in entries)
             rest = rest[1:]
-        self.number = _number(rest)
+        extensions = read_extensions(rest, 0xA0)
+        self.number = _number(extensions)
+        self.is_partial = _is_partial(extensions)
+        """It tells of some of the issuer's certificates only, or in a way that nobody knows: it
+        can accuse, but clear nobody."""
 
     @classmethod
     def parse(cls, der: bytes) -> Self:
@@ -69,11 +85,6 @@ class RevocationList:
     def fingerprint(self) -> bytes:
         """SHA-256 of the DER, 32 bytes."""
         return hashlib.sha256(self.der).digest()
-
-    @cached_property
-    def issuer_common_name(self) -> str:
-        """The issuer's common name; empty without one."""
-        return name_parts(self.issuer).get(_COMMON_NAME, "")
 
     def signed_by(self, issuer: Certificate) -> bool:
         """Say whether the issuer's key, allowed to sign lists, made this signature."""
@@ -100,13 +111,20 @@ class RevocationList:
         return f"RevocationList({self.issuer_common_name}, {len(self.revoked)} revoked)"
 
 
-def _number(parts: list[Element]) -> int | None:
-    where = "extensions of a revocation list"
-    for part in parts:
-        if part.tag != 0xA0:
-            continue
-        for one in Element.parse(part.content, where).children(where):
-            fields = one.children(where)
-            if len(fields) >= 2 and fields[0].oid(where) == _NUMBER:
-                return Element.parse(fields[-1].content, where).integer(where)
-    return None
+def _number(extensions: Mapping[str, Extension]) -> int | None:
+    found = extensions.get(_NUMBER)
+    where = "number of a revocation list"
+    return Element.parse(found.value, where).integer(where) if found else None
+
+
+def _is_partial(extensions: Mapping[str, Extension]) -> bool:
+    """Say whether a list may leave out what its issuer revoked (RFC 5280 sections 5.2.4, 5.2.5)."""
+    where = "distribution point of a revocation list"
+    for oid, extension in extensions.items():
+        if oid == _DISTRIBUTION_POINT:
+            parts = Element.parse(extension.value, where).children(where)
+            if any(part.tag != _POINT_NAME for part in parts):
+                return True
+        elif oid == _DELTA or (extension.critical and oid not in _UNDERSTOOD):
+            return True
+    return False

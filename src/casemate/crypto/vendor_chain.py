@@ -150,7 +150,7 @@ def verify(
         pins: SHA-256 of the roots that count.
         at: the time of verification.
         lists: revocation lists; those of other issuers are passed over. A list that is not yet or
-            no longer valid does not count.
+            no longer valid, or partial, does not count.
         lists_required: whether each certificate but the root needs one that counts.
         understood: OIDs of critical extensions that the caller looks at itself.
         memory: chains that held before.
@@ -264,7 +264,9 @@ def _verify_not_revoked(
     for child, parent in itertools.pairwise(path):
         found = [one for one in lists if one.issuer == parent.subject and one.signed_by(parent)]
         valid = [one for one in found if _holds(one, at)]
-        for one in found:  # an outdated list cannot clear anybody, but it can still accuse
+        for (
+            one
+        ) in found:  # a list that does not count cannot clear anybody, but it can still accuse
             if child.serial in one.revoked:
                 raise refused(
                     child,
@@ -284,7 +286,8 @@ def _verify_not_revoked(
 
 
 def _holds(one: RevocationList, at: datetime) -> bool:
-    return one.this_update <= at and (one.next_update is None or at <= one.next_update)
+    in_time = one.this_update <= at and (one.next_update is None or at <= one.next_update)
+    return in_time and not one.is_partial
 
 
 def _verify_root(root: Certificate, pins: frozenset[bytes]) -> None:
