@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,10 +10,9 @@ import pytest
 from casemate.linux.process import find
 from casemate.podvm.build import build
 from casemate.podvm.recipe import Recipe
+from tests.cli import command
 
 pytestmark = pytest.mark.root
-
-CASEMATE = [sys.executable, "-P", "-m", "casemate.cli.main"]
 
 
 def casemate(
@@ -25,21 +23,13 @@ def casemate(
     words = ["unshare", "--mount", *([] if network else ["--net"])]
     if os.geteuid() != 0 or subprocess.run([*words, "true"], check=False).returncode:
         pytest.skip("needs to be root, to take something away from a command")
-    return subprocess.run(
-        [*words, "sh", "-c", f'{hide}exec "$@"', "sh", *CASEMATE, *map(str, arguments)],
-        env={**os.environ, **environment},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    within = [*words, "sh", "-c", f'{hide}exec "$@"', "sh"]
+    return command.casemate(*arguments, within=within, **environment)
 
 
 def assert_told(done: subprocess.CompletedProcess[str], *words: str) -> None:
-    assert done.returncode == 2, done.stderr
-    assert "Traceback" not in done.stderr
-    assert all(word in done.stderr for word in words), done.stderr
+    told = command.assert_told(done)
+    assert all(word in told for word in words), told
 
 
 def runs(state: Path) -> bool:

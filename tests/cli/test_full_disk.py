@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,12 +11,13 @@ import pytest
 
 from casemate.net import ports
 from casemate.podvm import build as podvm
+from tests.cli import command
+from tests.cli.command import CASEMATE, casemate
 from tests.sim.registry import registry
 from tests.sim.small_disk import fill, small_disk
 
 pytestmark = pytest.mark.root
 
-CASEMATE = [sys.executable, "-P", "-m", "casemate.cli.main"]
 PAGE = 4096
 PAGES = (2, 3, 12, 20)
 FULL = ("No space left", "disk is full", "disk full", "MiB free")
@@ -29,22 +29,9 @@ def disk(tmp_path: Path) -> Iterator[Path]:
         yield place
 
 
-def casemate(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*CASEMATE, *map(str, arguments)],
-        env={**os.environ, **environment},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
 def assert_told(done: subprocess.CompletedProcess[str], *words: str) -> None:
-    assert done.returncode == 2, done.stderr
-    assert "Traceback" not in done.stderr
-    assert any(word in done.stderr for word in words or FULL), done.stderr
+    told = command.assert_told(done)
+    assert any(word in told for word in words or FULL), told
 
 
 def entries(folder: Path) -> set[str]:
