@@ -190,6 +190,25 @@ def test_revocation_can_be_a_step_of_its_own() -> None:
         verify_not_revoked(chain, [ROOT.revoke()], at=NOW, required=True)
 
 
+def test_looking_back_lists_that_came_later_count() -> None:
+    chain = verify(CHAIN, pins=PINS, at=NOW)
+    later = ROOT.revoke(period=Period(NOW + timedelta(1), NOW + YEAR))
+    assert verify_not_revoked(chain, [later], at=NOW).lists == ()
+    assert verify_not_revoked(chain, [later], at=NOW, looking_back=True).lists == (later,)
+    ended = ROOT.revoke(period=Period(NOW - YEAR, NOW - timedelta(1)))
+    assert verify_not_revoked(chain, [ended], at=NOW, looking_back=True).lists == ()
+
+
+def test_memory_does_not_pass_over_a_list_that_has_begun_since() -> None:
+    memory = ChainMemory()
+    chain = verify(CHAIN, pins=PINS, at=NOW)
+    begin = NOW + timedelta(1)
+    lists = [ROOT.revoke(period=Period(begin, NOW + YEAR))]
+    assert verify_not_revoked(chain, lists, at=NOW, memory=memory).lists == ()
+    after = begin + timedelta(seconds=1)
+    assert verify_not_revoked(chain, lists, at=after, memory=memory).lists == tuple(lists)
+
+
 class Spy(ChainMemory):
     """Counts what is kept."""
 

@@ -190,9 +190,12 @@ def verify_not_revoked(
     *,
     at: datetime,
     required: bool = False,
+    looking_back: bool = False,
     memory: ChainMemory | None = None,
 ) -> VerifiedChain:
     """Verify step 5 alone, for callers to whom it is a step of its own.
+
+    ``looking_back`` says that ``at`` was chosen: lists issued later count too, they only know more.
 
     Returns:
         The chain with the lists that were used; it ends when the first of them does.
@@ -200,14 +203,25 @@ def verify_not_revoked(
     Raises:
         VerificationError: a certificate is revoked, or a required list is missing.
     """
-    key = ("lists", tuple(one.der for one in chain.path), tuple(one.der for one in lists), required)
+    key = (
+        *("lists", tuple(one.der for one in chain.path), tuple(one.der for one in lists)),
+        *(required, looking_back),
+    )
     if memory and (known := memory.find(key, at)):
         return known
-    used = _verify_not_revoked(chain.path, lists, at, required=required)
+    counting = [one for one in lists if _counts(one, at, looking_back=looking_back)]
+    used = _verify_not_revoked(chain.path, lists, counting, at, required=required)
+    begins = [one.this_update for one in lists]
     checked = chain._replace(
         lists=tuple(used),
-        not_before=max([chain.not_before, *(one.this_update for one in used)]),
-        not_after=min([chain.not_after, *(one.next_update or _END_OF_TIME for one in used)]),
+        not_before=max([chain.not_before, *(begin for begin in begins if begin <= at)]),
+        not_after=min(
+            [
+                chain.not_after,
+                *(one.next_update or _END_OF_TIME for one in used),
+                *(begin for begin in begins if begin > at),  # others count from then on
+            ]
+        ),
     )
     if memory:
         memory.keep(key, checked)
@@ -256,17 +270,17 @@ def _verify_critical(certificate: Certificate, understood: frozenset[str]) -> No
 def _verify_not_revoked(
     path: Sequence[Certificate],
     lists: Sequence[RevocationList],
+    counting: Sequence[RevocationList],
     at: datetime,
     *,
     required: bool,
 ) -> list[RevocationList]:
+    """Give the lists that cleared somebody. One that does not count can still accuse."""
     used = []
     for child, parent in itertools.pairwise(path):
         found = [one for one in lists if one.issuer == parent.subject and one.signed_by(parent)]
-        valid = [one for one in found if _holds(one, at)]
-        for (
-            one
-        ) in found:  # a list that does not count cannot clear anybody, but it can still accuse
+        valid = [one for one in found if one in counting]
+        for one in found:
             if child.serial in one.revoked:
                 raise refused(
                     child,
@@ -285,9 +299,9 @@ def _verify_not_revoked(
     return used
 
 
-def _holds(one: RevocationList, at: datetime) -> bool:
-    in_time = one.this_update <= at and (one.next_update is None or at <= one.next_update)
-    return in_time and not one.is_partial
+def _counts(one: RevocationList, at: datetime, *, looking_back: bool) -> bool:
+    begun = looking_back or one.this_update <= at
+    return begun and (one.next_update is None or at <= one.next_update) and not one.is_partial
 
 
 def _verify_root(root: Certificate, pins: frozenset[bytes]) -> None:

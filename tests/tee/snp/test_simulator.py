@@ -87,12 +87,18 @@ FREE = frozenset(
 RESERVED = frozenset(name for name in FIELDS if name.startswith("reserved_"))
 
 
-@pytest.mark.parametrize("key", ["VCEK", "VLEK"])
-@pytest.mark.parametrize("version", ["2", "3", "4", "5"])
-@pytest.mark.parametrize("product", ["Milan", "Genoa", "Turin", "Venice"])
+EVERY = [
+    (product, version, key)
+    for product in ("Milan", "Genoa", "Turin", "Venice")
+    for version in ("2", "3", "4", "5")
+    for key in ("VCEK", "VLEK")
+    # version 2 without a chip id does not say how the TCB words of these are ordered
+    if (version, key) != ("2", "VLEK") or product in {"Milan", "Genoa"}
+]
+
+
+@pytest.mark.parametrize(("product", "version", "key"), EVERY)
 def test_every_product_version_and_key_is_accepted(product: str, version: str, key: str) -> None:
-    if version == "2" and key == "VLEK" and product in {"Turin", "Venice"}:
-        pytest.skip("version 2 without a chip id does not say how its TCB words are ordered")
     found = accepted(simulate(product=product, version=version, key=key))
     assert found.claims["product"] == product
     assert found.claims["version"] == int(version)

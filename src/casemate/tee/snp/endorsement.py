@@ -262,7 +262,13 @@ def verify_not_revoked(
     lists = tuple(
         dict.fromkeys((*carried, *inputs.collateral.lists, *inputs.anchors.material.lists))
     )
-    checked = vendor_chain.verify_not_revoked(chain, lists, at=inputs.now, memory=inputs.memory)
+    checked = vendor_chain.verify_not_revoked(
+        chain,
+        lists,
+        at=inputs.now,
+        looking_back=inputs.options.looking_back,
+        memory=inputs.memory,
+    )
     if required and not any(one.issuer == chain.root.subject for one in checked.lists):
         raise _refused(
             f"revocation list of {chain.root.common_name}",
