@@ -41,7 +41,7 @@ FIELDS: Final = MappingProxyType(
         "auth_data": "hex; of the quoting enclave",
         "qe_certification": "number; certification data type around the QE report (6)",
         "certification": "number; certification data type of the chain (5)",
-        "chain": "full, leaf, no_root, no_ca, twice (each certificate), reversed or empty",
+        "chain": "full, leaf, no_root, no_ca, twice (each certificate), reversed, shuffled, empty",
         "quote_signer": "own, or other: another key signs the quote",
         "qe_signer": "own, or other: another key signs the QE report",
         "flip_qe": "number of a byte of the QE report; its lowest bit is flipped after signing",
@@ -184,6 +184,7 @@ def _chain(changes: Changes, platform: FakePlatform) -> bytes:
         "no_ca": (leaf, root),
         "twice": (leaf, authority, root) * 2,
         "reversed": (root, authority, leaf),
+        "shuffled": (leaf, root, authority),
         "empty": (),
     }
     chosen = choice(changes, "chain", chains, "full")

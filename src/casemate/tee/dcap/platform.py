@@ -77,12 +77,13 @@ def verify(data: SignatureData, inputs: Inputs) -> Platform:
 
 
 def _path(pem: bytes, helpers: tuple[Certificate, ...]) -> tuple[Certificate, ...]:
-    ders = blocks(pem, "CERTIFICATE")
-    if not 1 <= len(ders) <= _PATH:
-        raise _refused("PCK certificate chain", f"{len(ders)} certificates", "leaf, CA and root")
-    certificates = [Certificate.parse(der) for der in ders]
-    path = vendor_chain.arrange(certificates[0], [*certificates, *helpers])
-    if len(path) != _PATH:
+    """Put the chain in order: leaf first. Only a root that is left out may come from elsewhere."""
+    given = [Certificate.parse(der) for der in blocks(pem, "CERTIFICATE")[: _PATH + 1]]
+    if not _PATH - 1 <= len(given) <= _PATH:
+        raise _refused("PCK certificate chain", f"{len(given)} certificates", "leaf, CA and root")
+    others = helpers if len(given) < _PATH else ()
+    path = vendor_chain.arrange(given[0], [*given[1:], *others])
+    if len(path) != _PATH or not set(given) <= set(path):
         shown = " ← ".join(one.common_name or "nobody" for one in path)
         raise _refused("PCK certificate chain", shown, "PCK certificate, PCK CA, root")
     return path
