@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from casemate.crypto.keys import PublicKey
 from casemate.errors import CasemateError, HostError, PeerError
 from casemate.wire import tpm_command as commands
-from casemate.wire.tpm import ALL_PCRS, PcrSelection, Quote, RsaPublic, Signature
+from casemate.wire.tpm import ALG_SHA256, ALL_PCRS, PcrSelection, Quote, RsaPublic, Signature
 from tests.vectors import vector
 
 SELECTIONS = st.lists(
@@ -86,6 +86,17 @@ def test_any_answer_at_all_raises_only_our_errors(data: bytes) -> None:
 def test_refusal_of_the_tpm_names_its_code() -> None:
     with pytest.raises(HostError, match="0x922"):
         commands.parse_response(commands.startup(), bytes.fromhex("80010000000a00000922"))
+
+
+def test_bitmap_of_more_than_four_bytes_is_refused() -> None:
+    quote = Quote(
+        qualified_signer=b"",
+        extra_data=b"",
+        selections=(PcrSelection(ALG_SHA256, bytes(5)),),
+        pcr_digest=b"",
+    )
+    with pytest.raises(PeerError, match="bitmap"):
+        Quote.parse(quote.encode())
 
 
 def test_selection_names_its_registers() -> None:

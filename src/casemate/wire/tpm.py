@@ -36,6 +36,7 @@ ATTESTATION_KEY: Final = (
 
 _USUAL_EXPONENT: Final = 65537  # written as 0
 _SPEC: Final = "TPM 2.0 Library Part 2"
+_LARGEST_BITMAP: Final = 4  # TPM2_PCR_SELECT_MAX, bytes
 _MOST_SELECTIONS: Final = 16  # TPM_NUM_PCR_BANKS of any known implementation
 
 
@@ -112,13 +113,18 @@ def encode_selections(selections: tuple[PcrSelection, ...]) -> bytes:
 
 
 def read_selections(reader: Reader) -> tuple[PcrSelection, ...]:
-    """Read a TPML_PCR_SELECTION of at most 16 banks."""
+    """Read a TPML_PCR_SELECTION of at most 16 banks of at most 32 registers."""
     count = reader.number(4)
     if count > _MOST_SELECTIONS:
         raise reader.error(f"{count} PCR selections", f"at most {_MOST_SELECTIONS}")
-    return tuple(
-        PcrSelection(reader.number(2), reader.take(reader.number(1))) for _ in range(count)
-    )
+    return tuple(_read_selection(reader) for _ in range(count))
+
+
+def _read_selection(reader: Reader) -> PcrSelection:
+    algorithm, size = reader.number(2), reader.number(1)
+    if size > _LARGEST_BITMAP:
+        raise reader.error(f"a PCR bitmap of {size} bytes", f"at most {_LARGEST_BITMAP}")
+    return PcrSelection(algorithm, reader.take(size))
 
 
 class Quote(msgspec.Struct, frozen=True, kw_only=True):

@@ -263,6 +263,14 @@ def test_values_that_cannot_be_meant_are_the_callers_mistake(field: str) -> None
         make(TEE, {field: "-1"})
 
 
+@pytest.mark.parametrize("count", [0, 2])
+def test_version_0_holds_one_certificate(count: int) -> None:
+    made = make(TEE, {"version": "0"})
+    found = msgspec.json.decode(made.evidence)
+    wrong = msgspec.json.encode(found | {"vcek": found["vcek"] * count})
+    assert refused_at(made, evidence=wrong) == "shape"
+
+
 def test_simulation_without_a_vcek_is_the_callers_mistake() -> None:
     with pytest.raises(InputError):
         make(TEE, {"snp.carried": "none"})

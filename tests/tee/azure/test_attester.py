@@ -220,6 +220,33 @@ def test_registers_are_extended(transport: EmulatedTpm, paravisor: FakeParavisor
             made.extend(register, digest)
 
 
+class Restless:
+    """A TPM whose register 14 somebody extends after each reading."""
+
+    def __init__(self, transport: EmulatedTpm, times: int) -> None:
+        self.transport = transport
+        self.times = times
+
+    def transmit(self, command: bytes) -> bytes:
+        quote = commands.quote(0x81000003, NONCE).raw
+        if command == quote and self.times:
+            self.times -= 1
+            self.transport.transmit(commands.pcr_extend(14, bytes(32)).raw)
+        return self.transport.transmit(command)
+
+
+def test_quote_is_made_of_registers_at_rest(
+    transport: EmulatedTpm, paravisor: FakeParavisor
+) -> None:
+    def made(times: int) -> AzureAttester:
+        return snp.attester(Restless(transport, times), fetch=VCEK.fetch, wait=paravisor.wait)
+
+    found = parse_snp(made(2).evidence(NONCE))
+    assert Quote.parse(found.message).pcr_digest == hashlib.sha256(b"".join(found.pcrs)).digest()
+    with pytest.raises(HostError, match="change meanwhile"):
+        made(3).evidence(NONCE)
+
+
 @pytest.mark.parametrize("answer", [{}, {"vcekCert": ""}, {"vcekCert": 1}, [], {"quote": "AA"}])
 def test_nonsense_of_the_metadata_service_is_its_mistake(
     transport: EmulatedTpm, paravisor: FakeParavisor, answer: object

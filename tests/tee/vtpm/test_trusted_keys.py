@@ -77,6 +77,14 @@ def test_certificate_of_a_key_trusted_by_its_hash_is_not_looked_at() -> None:
     assert trail.results[1].result is Result.SKIPPED
 
 
+@pytest.mark.check("tpm", 5)
+def test_trusted_bytes_that_are_no_key_verify_nothing() -> None:
+    found = msgspec.json.decode(TPM.evidence(NONCE))
+    found["ak_public"] = msgspec.to_builtins(b"no key")
+    trusted = trusting(hashlib.sha256(b"no key").hexdigest())
+    assert refused_at(msgspec.json.encode(found), trusted) == "tpm.5 signature"
+
+
 def test_trusted_key_does_not_vouch_for_another() -> None:
     other = SoftwareTpm(AUTHORITY, now=NOW)
     found = msgspec.json.decode(other.evidence(NONCE))
