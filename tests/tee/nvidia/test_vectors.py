@@ -105,7 +105,7 @@ def test_report_alone_finds_its_chain_in_the_collateral() -> None:
 
 
 def test_longer_report_data_is_cut_to_the_nonce() -> None:
-    assert verdict(evidence(), NONCE + b"more")
+    assert verdict(evidence(), NONCE + b"more").report_data == NONCE
     assert refused_at(evidence(), NONCE[:-1]) == "8 nonce"
     assert refused_at(evidence(), flip(NONCE, 31)) == "8 nonce"
 
