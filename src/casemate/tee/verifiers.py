@@ -27,6 +27,10 @@ from casemate.tee.hygondcu import claims as dcu_claims
 from casemate.tee.hygondcu import collateral as dcu_collateral
 from casemate.tee.hygondcu import verifier as hygondcu
 from casemate.tee.hygondcu.options import DcuOptions
+from casemate.tee.nvidia import claims as nvidia_claims
+from casemate.tee.nvidia import collateral as nvidia_collateral
+from casemate.tee.nvidia import verifier as nvidia
+from casemate.tee.nvidia.options import NvidiaOptions
 from casemate.tee.options import NoOptions
 from casemate.tee.sample import verifier as sample
 from casemate.tee.sampledevice import verifier as sampledevice
@@ -109,6 +113,13 @@ VERIFIERS: Final = MappingProxyType[str, Verifier](
             DcuOptions,
             dcu_claims.evidence_field,
             dcu_collateral.plan,
+        ),
+        "nvidia": Verifier(
+            nvidia.verify,
+            nvidia.CHECKS,
+            NvidiaOptions,
+            source=nvidia_claims.evidence_field,
+            plan=nvidia_collateral.plan,
         ),
         "sample": Verifier(sample.verify, sample.CHECKS),
         "sampledevice": Verifier(sampledevice.verify, sampledevice.CHECKS),

@@ -19,7 +19,7 @@ from casemate.tee.csv.report import (
 from casemate.tee.evidence import Expectation, Inputs
 from casemate.tee.layouts import LAYOUTS
 from casemate.tee.verifiers import VERIFIERS, verify
-from tests.tee.hygon.simulated import NOW, changed, paths, refused_at, simulated
+from tests.tee.simulated import NOW, changed, paths, refused_at, simulated
 
 INPUTS = Inputs(now=NOW)
 EXPECTED = Expectation(report_data=None)

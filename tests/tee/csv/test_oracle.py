@@ -12,7 +12,7 @@ from casemate.tee.anchors import Anchors
 from casemate.tee.evidence import Expectation, Inputs
 from casemate.tee.material import Material
 from casemate.tee.verifiers import verify
-from tests.tee.hygon.simulated import NOW, simulated
+from tests.tee.simulated import NOW, simulated
 
 MADE = simulated("csv")
 ROOT = next(iter(MADE.roots.values()))

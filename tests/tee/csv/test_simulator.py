@@ -13,7 +13,7 @@ from casemate.tee.options import Options
 from casemate.tee.simulators import SIMULATORS
 from casemate.tee.trail import Result
 from casemate.tee.verifiers import verify
-from tests.tee.hygon.simulated import (
+from tests.tee.simulated import (
     expected_of,
     inputs_of,
     refused_at,

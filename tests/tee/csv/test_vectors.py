@@ -15,7 +15,7 @@ from casemate.tee.layouts import LAYOUTS
 from casemate.tee.material import Material
 from casemate.tee.trail import Result
 from casemate.tee.verifiers import VERIFIERS, trail_of, verify
-from tests.tee.hygon.simulated import NOW
+from tests.tee.simulated import NOW
 from tests.vectors import vector
 
 EXPECTED = Expectation(report_data=b"user data")

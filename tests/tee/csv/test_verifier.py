@@ -15,7 +15,7 @@ from casemate.tee.trail import Result
 from casemate.tee.verifiers import VERIFIERS
 from casemate.wire.eventlog import EV_NO_ACTION, EventLog, LoggedEvent
 from casemate.wire.tpm import ALG_SHA384, ALG_SM3
-from tests.tee.hygon.simulated import inputs_of, refused_at, results, simulated, verdicts
+from tests.tee.simulated import inputs_of, refused_at, results, simulated, verdicts
 
 
 def options(**own: str) -> Options:

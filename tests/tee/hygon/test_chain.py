@@ -8,7 +8,7 @@ from casemate.tee.hygon.certificate import CA_SIZE, CSV_SIZE
 from casemate.tee.hygon.chain import choose, split
 from casemate.tee.hygon.roots import PINS
 from casemate.tee.material import Material
-from tests.tee.hygon.simulated import inputs_of, simulated
+from tests.tee.simulated import inputs_of, simulated
 
 
 def test_the_root_is_pinned_by_its_digest_and_nothing_else() -> None:

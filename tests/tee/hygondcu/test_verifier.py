@@ -18,7 +18,7 @@ from casemate.tee.material import Material
 from casemate.tee.options import Options
 from casemate.tee.trail import Result
 from casemate.tee.verifiers import VERIFIERS, verify
-from tests.tee.hygon.simulated import (
+from tests.tee.simulated import (
     NOW,
     changed,
     expected_of,

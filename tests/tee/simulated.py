@@ -11,7 +11,7 @@ from casemate.errors import VerificationError
 from casemate.tee.anchors import Anchors
 from casemate.tee.evidence import Expectation, Inputs, VerifiedEvidence
 from casemate.tee.material import Material
-from casemate.tee.options import Options
+from casemate.tee.options import Options, parse
 from casemate.tee.simulation import Simulated
 from casemate.tee.simulators import SIMULATORS
 from casemate.tee.trail import Result
@@ -33,7 +33,7 @@ def inputs_of(
         now=one.now,
         anchors=Anchors.of_folder(one.roots),
         collateral=Material.of_files(one.collateral),
-        options=options or Options(),
+        options=options or Options(own=parse(one.options)),
         memory=memory,
     )
 

@@ -1,0 +1,1 @@
+"""NVIDIA GPUs and switches: SPDM measurements, signed by a key that the boot ROM certified."""
