@@ -1,0 +1,1 @@
+"""The sample device: additional evidence without a proof, beside any primary TEE."""
