@@ -3,6 +3,7 @@
 import click
 
 from casemate.cli import (
+    evidence_collect,
     evidence_log,
     evidence_replay,
     evidence_show,
@@ -13,7 +14,7 @@ from casemate.cli import (
 
 @click.group("evidence")
 def command() -> None:
-    """Look at evidence: show, verify, replay, simulate, event log.
+    """Look at evidence: show, verify, replay, simulate, collect, event log.
 
     \b
     Example:
@@ -26,6 +27,8 @@ for _verb in (
     evidence_verify.command,
     evidence_replay.command,
     evidence_simulate.command,
+    evidence_collect.detect,
+    evidence_collect.collect,
     evidence_log.eventlog,
     evidence_log.registers,
     evidence_log.explain,

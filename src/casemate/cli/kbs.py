@@ -359,13 +359,16 @@ async def _attest(reach: _Reach, initdata: str | None, path: str | None) -> tupl
     from casemate.guest.broker import Broker
     from casemate.guest.reporting import Stations
     from casemate.secret import Secret
-    from casemate.tee.attesters import detect
+    from casemate.tee.attesters import detect, detect_devices
     from casemate.trace import Station
     from casemate.wire.kbs import PREFIX
 
     broker = Broker(reach.url, reach.anchors(), pinned_in="--ca")
     stations = Stations(lambda _event: None)
-    passport = await Handshake(broker, detect(), stations, initdata=initdata).attest()
+    attester = detect()
+    devices = detect_devices(attester.tee)
+    handshake = Handshake(broker, attester, stations, devices=devices, initdata=initdata)
+    passport = await handshake.attest()
     if path is None:
         return passport.token, Secret(b"")
     bearer = ("authorization", f"Bearer {passport.token}")

@@ -207,6 +207,24 @@ class PrivateKey:
             _loaded(lambda: serialization.load_pem_private_key(_bounded(data, where), None), where)
         )
 
+    @classmethod
+    def from_scalar(cls, scalar: bytes | Secret, kind: Kind) -> Self:
+        """Read the private number of an elliptic key, big-endian, as wide as its curve.
+
+        Raises:
+            InputError: another width, zero, or not below the curve's order.
+        """
+        curve = CURVES[kind.value]
+        raw = scalar.reveal() if isinstance(scalar, Secret) else scalar
+        if len(raw) != coordinate_size(curve):
+            raise InputError(
+                "private key", got=f"{len(raw)} bytes", want=f"{coordinate_size(curve)} bytes"
+            )
+        try:
+            return cls(ec.derive_private_key(int.from_bytes(raw, "big"), curve))
+        except ValueError as error:
+            raise InputError("private key", got="a number", want=f"one of {kind}") from error
+
     @property
     def native(self) -> _Private:
         """The library's object; for crypto/ alone."""

@@ -5,19 +5,30 @@ Bytes on the wire are JSON, one object per TEE (docs/measurements.md). Only a ve
 """
 
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 
 from casemate.crypto.digest import Digest
 from casemate.crypto.vendor_chain import ChainMemory
-from casemate.errors import InputError, PeerError, Refusal, VerificationError
+from casemate.errors import Refusal, VerificationError
 from casemate.tee.anchors import Anchors
+from casemate.tee.evidence_json import LARGEST_EVIDENCE, parse_json
 from casemate.tee.material import Material
 from casemate.tee.options import Options
 
-LARGEST_EVIDENCE: Final = 4 * 1024 * 1024
-"""Bytes of evidence that are looked at; a real quote with its event log has about 40 KB."""
+__all__ = [
+    "CPU",
+    "LARGEST_BOUND",
+    "LARGEST_EVIDENCE",
+    "Challenge",
+    "Expectation",
+    "Inputs",
+    "VerifiedEvidence",
+    "fitted",
+    "parse_json",
+    "refusal",
+]
 
 CPU: Final = "cpu"
 """EAR submodule prefix of every primary TEE."""
@@ -69,25 +80,6 @@ class VerifiedEvidence(msgspec.Struct, frozen=True, kw_only=True):
     """What the TEE binds as initdata (PCR 8 for a TPM); None when it can bind none."""
     chain: tuple[str, ...] = ()
     """Who vouched, the root last: names and fingerprints of the chain, for auditors."""
-
-
-T = TypeVar("T")
-
-
-def parse_json(raw: bytes, kind: type[T], tee: str) -> T:
-    """Read evidence into its frozen type.
-
-    Raises:
-        PeerError: too large, not JSON, nested too deeply, or not this TEE's shape.
-    """
-    if len(raw) > LARGEST_EVIDENCE:
-        raise PeerError(
-            "evidence", got=f"{len(raw)} bytes", want=f"at most {LARGEST_EVIDENCE} bytes"
-        )
-    try:
-        return msgspec.json.decode(raw, type=kind)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, InputError) as error:
-        raise PeerError("evidence", got=str(error), want=f"evidence of TEE {tee}") from error
 
 
 LARGEST_BOUND: Final = 64

@@ -1,6 +1,7 @@
 """The attestation agent itself: what its sockets, the hub and the REST server all ask."""
 
 import hmac
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -9,7 +10,12 @@ from casemate.crypto import base64url
 from casemate.crypto.digest import Algorithm, Digest
 from casemate.errors import InputError, PeerError, Refusal, VerificationError
 from casemate.guest.attestation import rcar
-from casemate.guest.attestation.handshake import Handshake
+from casemate.guest.attestation.handshake import (
+    EvidenceSource,
+    Handshake,
+    evidence_of,
+    gather,
+)
 from casemate.guest.attestation.measurements import Measurements, Outcome
 from casemate.guest.attestation.passports import Passports
 from casemate.guest.attestation.settings import AgentSettings
@@ -28,6 +34,9 @@ class Attester(Protocol):
     @property
     def tee(self) -> str: ...
 
+    @property
+    def has_registers(self) -> bool: ...
+
     def evidence(self, report_data: bytes) -> bytes: ...
 
     def bind_init_data(self, digest: Digest) -> None: ...
@@ -39,7 +48,12 @@ class AttestationAgent:
     """One guest's agent.
 
     Args:
+        settings: what ``aa.toml`` says.
+        attester: the TEE this guest runs in.
         initdata: the pod's initdata; its digest is already bound to the TEE.
+        stations: told what happens.
+        devices: what attests beside the TEE, in order.
+        measurements: run-time measurements; those of the settings unless given.
     """
 
     def __init__(
@@ -49,6 +63,7 @@ class AttestationAgent:
         initdata: Initdata | None,
         stations: Stations,
         *,
+        devices: Sequence[EvidenceSource] = (),
         measurements: Measurements | None = None,
     ) -> None:
         self._settings = settings
@@ -56,6 +71,7 @@ class AttestationAgent:
         self._initdata = initdata
         self._bound = None if initdata is None else initdata.digest.value
         self._stations = stations
+        self._devices = devices
         self._measurements = measurements or Measurements(attester, settings.eventlog_config)
         self._passports: Passports | None = None
         self.brokers = Brokers()
@@ -68,12 +84,24 @@ class AttestationAgent:
 
     @property
     def additional_tees(self) -> tuple[str, ...]:
-        """Devices that attest beside the CPU: none is supported yet."""
-        return ()
+        """Devices that attest beside the CPU."""
+        return tuple(device.tee for device in self._devices)
 
-    def evidence(self, runtime_data: bytes) -> bytes:
-        """Evidence of the primary TEE bound to ``runtime_data``, as JSON."""
-        return self._attester.evidence(runtime_data)
+    async def evidence(self, runtime_data: bytes) -> bytes:
+        """Evidence of the primary TEE bound to ``runtime_data``, as JSON.
+
+        Raises:
+            HostError: the device is gone or refuses.
+        """
+        return await evidence_of(self._attester, runtime_data)
+
+    async def additional_evidence(self, runtime_data: bytes) -> bytes:
+        """Evidence of every device bound to ``runtime_data``: a JSON object, empty without devices.
+
+        Raises:
+            HostError: one of them is gone or refuses.
+        """
+        return rcar.additional_evidence(await gather(self._devices, runtime_data)).encode()
 
     async def passport(self) -> rcar.Passport:
         """Give the shared passport of the configured key broker, attesting if there is none.
@@ -138,6 +166,7 @@ class AttestationAgent:
                 self.brokers.get(kbs.url, kbs.cert, pinned_in=pinned_in),
                 self._attester,
                 self._stations,
+                devices=self._devices,
                 key_algorithm=kbs.tee_key_algorithm,
                 initdata=None if self._initdata is None else self._initdata.raw.decode(),
             )
@@ -148,7 +177,7 @@ class AttestationAgent:
         service = self._settings.token_configs.coco_as
         if service is None:
             raise InputError("aa.toml", got="no [token_configs.coco_as]", want="a service")
-        evidence = base64url.encode(self._attester.evidence(b""))
+        evidence = base64url.encode(await self.evidence(b""))
         requests = [{"tee": self.tee, "evidence": evidence}]
         pinned_in = "aa.toml [token_configs.coco_as] cert"
         broker = self.brokers.get(service.url, service.cert, pinned_in=pinned_in)

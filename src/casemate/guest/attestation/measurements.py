@@ -10,12 +10,10 @@ from typing import Final, Protocol
 
 from casemate.errors import HostError, InputError
 from casemate.guest.attestation.settings import EventLogSettings
+from casemate.tee.runtime import LAST_PCR, RUNTIME
 from casemate.wire import aael
-from casemate.wire.tpm import ALG_SHA256
 
 EVENT_LOG: Final = Path("/run/attestation-agent/eventlog")
-_WITH_REGISTERS: Final = frozenset({"tpm", "az-snp-vtpm", "az-tdx-vtpm"})
-_LAST_PCR: Final = 23
 
 
 class Outcome(Enum):
@@ -32,11 +30,14 @@ class Registers(Protocol):
     @property
     def tee(self) -> str: ...
 
+    @property
+    def has_registers(self) -> bool: ...
+
     def extend(self, register: int, digest: bytes, event: bytes = b"") -> None: ...
 
 
 class Measurements:
-    """Run-time measurements of one guest, SHA-256 into the registers of its TPM."""
+    """Run-time measurements of one guest, into the registers of its TEE (``tee/runtime``)."""
 
     def __init__(
         self, attester: Registers, settings: EventLogSettings, *, log: Path = EVENT_LOG
@@ -56,14 +57,16 @@ class Measurements:
         """
         if not self._settings.enable_eventlog:
             return Outcome.NOT_ENABLED
-        if self._attester.tee not in _WITH_REGISTERS:
+        runtime = RUNTIME.get(self._attester.tee)
+        if runtime is None or not self._attester.has_registers:
             return Outcome.NOT_SUPPORTED
-        index = self._settings.init_pcr if register is None else register
-        if not 0 <= index <= _LAST_PCR:
-            raise InputError("RegisterIndex", got=index, want="a PCR, 0 to 23")
+        pcr = self._settings.init_pcr if register is None else register
+        if not 0 <= pcr <= LAST_PCR:
+            raise InputError("RegisterIndex", got=pcr, want="a PCR, 0 to 23")
         event = aael.tagged_event(domain, operation, content)
-        self._attester.extend(index, aael.digest(event, ALG_SHA256), event)
-        self._append(aael.entry(index, event, ALG_SHA256))
+        own = runtime.register(pcr)
+        self._attester.extend(own, aael.digest(event, runtime.bank), event)
+        self._append(aael.entry(own, event, runtime.bank))
         return Outcome.DONE
 
     def _append(self, entry: bytes) -> None:

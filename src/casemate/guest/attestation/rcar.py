@@ -6,6 +6,7 @@ with the Trustee's own reason.
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -27,6 +28,7 @@ from casemate.trace import Station
 from casemate.wire import kbs
 
 NO_DEVICES: Final = ""
+SECURE_EXECUTION: Final = "se"
 _LONGEST_NONCE: Final = 64 << 10
 _LONGEST_TOKEN: Final = 1 << 20
 _LONGEST_REASON: Final = 4000
@@ -70,6 +72,26 @@ class Binding(msgspec.Struct, frozen=True):
         """For the evidence of the CPU's TEE; it covers the evidence of the devices."""
         return kbs.report_data(self.runtime_data, additional_evidence, self.algorithm)
 
+    def asked(self, tee: str, additional_evidence: str = NO_DEVICES) -> bytes:
+        """What the attester of ``tee`` is asked to bind: report data, or a request with it inside.
+
+        Secure Execution is asked by the verifier's own request, which is the nonce (tee §1.2).
+
+        Raises:
+            PeerError: the nonce is no such request.
+        """
+        digest = self.report_data(additional_evidence).value
+        if tee != SECURE_EXECUTION:
+            return digest
+        try:
+            request = msgspec.json.decode(self.runtime_data.nonce, type=dict[str, msgspec.Raw])
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise PeerError(
+                _WHERE, got=str(error), want="a request of Secure Execution", spec="tee §12"
+            ) from error
+        own = {"runtime_data_digest": msgspec.Raw(msgspec.json.encode(digest))}
+        return msgspec.json.encode(request | own)
+
 
 class Passport(msgspec.Struct, frozen=True):
     """A token and the key it speaks for. ``lifetime`` is in seconds from when it was issued."""
@@ -84,8 +106,10 @@ def request(tee: str) -> bytes:
     return kbs.encode(kbs.Request(kbs.PROTOCOL_VERSION, tee, kbs.OFFERED_PARAMETERS))
 
 
-def bind(challenge: bytes, key: TeeKey) -> Binding:
+def bind(challenge: bytes, key: TeeKey, tee: str = "") -> Binding:
     """Take the answer of ``auth``; evidence made from it is fresh and speaks for ``key``.
+
+    Secure Execution always binds with SHA-512, whatever the challenge says (tee §1.2).
 
     Raises:
         PeerError: not a challenge, or a hash algorithm that was not offered.
@@ -99,7 +123,17 @@ def bind(challenge: bytes, key: TeeKey) -> Binding:
         ) from None
     if not 0 < len(parsed.nonce) <= _LONGEST_NONCE:
         raise PeerError(_WHERE, got=f"a nonce of {len(parsed.nonce)} characters", want="a nonce")
+    if tee == SECURE_EXECUTION:
+        algorithm = Algorithm.SHA512
     return Binding(kbs.RuntimeData(parsed.nonce, key.public), algorithm)
+
+
+def additional_evidence(devices: Mapping[str, bytes]) -> str:
+    """Write the evidence of devices, JSON by TEE name, as the string that evidence covers."""
+    if not devices:
+        return NO_DEVICES
+    raw = {tee: msgspec.Raw(evidence) for tee, evidence in devices.items()}
+    return msgspec.json.encode(raw).decode()
 
 
 def attestation(

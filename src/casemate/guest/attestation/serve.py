@@ -8,6 +8,7 @@ from casemate.guest.attestation.agent import AttestationAgent, Attester
 from casemate.guest.attestation.service import SERVICE, methods
 from casemate.guest.reporting import Stations
 from casemate.net.ttrpc import Services
+from casemate.tee import attesters
 from casemate.wire.initdata import Initdata
 
 SOCKET: Final = Path("/run/confidential-containers/attestation-agent/attestation-agent.sock")
@@ -17,13 +18,15 @@ DOCUMENT: Final = "aa.toml"
 def build(attester: Attester, initdata: Initdata | None, stations: Stations) -> AttestationAgent:
     """Make the agent that ``aa.toml`` in ``initdata`` describes; without it, one that only quotes.
 
-    The digest of ``initdata`` is bound to the TEE by the caller, before the network is used.
+    The digest of ``initdata`` is bound to the TEE by the caller, before the network is used. What
+    attests beside the TEE is found here.
 
     Raises:
         InputError: ``aa.toml`` cannot be read.
     """
     text = "" if initdata is None else initdata.data.get(DOCUMENT, "")
-    return AttestationAgent(settings.parse(text), attester, initdata, stations)
+    devices = attesters.detect_devices(attester.tee)
+    return AttestationAgent(settings.parse(text), attester, initdata, stations, devices=devices)
 
 
 def services(agent: AttestationAgent) -> Services:

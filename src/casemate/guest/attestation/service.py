@@ -38,12 +38,13 @@ class _Service:
 
     async def get_evidence(self, payload: bytes) -> bytes:
         request = messages.parse(pb.GetEvidenceRequest, payload)
-        evidence = self._agent.evidence(request.RuntimeData)
+        evidence = await self._agent.evidence(request.RuntimeData)
         return pb.GetEvidenceResponse(Evidence=evidence).SerializeToString()
 
     async def get_additional_evidence(self, payload: bytes) -> bytes:
-        messages.parse(pb.GetAdditionalEvidenceRequest, payload)
-        return pb.GetEvidenceResponse(Evidence=b"").SerializeToString()
+        request = messages.parse(pb.GetAdditionalEvidenceRequest, payload)
+        evidence = await self._agent.additional_evidence(request.RuntimeData)
+        return pb.GetEvidenceResponse(Evidence=evidence).SerializeToString()
 
     async def get_token(self, payload: bytes) -> bytes:
         request = messages.parse(pb.GetTokenRequest, payload)

@@ -106,10 +106,10 @@ class RestApi:
             case "GET", "token":
                 return await self._token(query)
             case "GET", "evidence":
-                return Answer(200, self._agent.evidence(_runtime_data(query)), _BYTES)
+                return Answer(200, await self._agent.evidence(_runtime_data(query)), _BYTES)
             case "GET", "additional-evidence":
-                _runtime_data(query)
-                return Answer(200, b"", _BYTES)
+                found = await self._agent.additional_evidence(_runtime_data(query))
+                return Answer(200, found, _BYTES)
             case "POST", "aael":
                 return self._extend(request.body)
         return _NOT_FOUND

@@ -13,7 +13,7 @@ from casemate.tee.azure.evidence import (
     QuoteHex,
     version_of,
 )
-from casemate.tee.evidence import parse_json
+from casemate.tee.evidence_json import parse_json
 
 TEE: Final = "az-snp-vtpm"
 

@@ -6,7 +6,7 @@ import msgspec
 
 from casemate.crypto import base64url
 from casemate.tee.azure.evidence import Bytes, Presented, QuoteBytes, QuoteHex, version_of
-from casemate.tee.evidence import parse_json
+from casemate.tee.evidence_json import parse_json
 
 TEE: Final = "az-tdx-vtpm"
 TD_REPORT_SIZE: Final = 1024

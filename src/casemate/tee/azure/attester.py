@@ -131,6 +131,10 @@ class AzureAttester:
     def tee(self) -> str:
         return self._tee
 
+    @property
+    def has_registers(self) -> bool:
+        return True
+
     def evidence(self, report_data: bytes) -> bytes:
         """Give evidence of version 2, with ``report_data`` as nonce and in the report.
 

@@ -11,7 +11,7 @@ import msgspec
 
 from casemate.crypto import base64url
 from casemate.errors import InputError, PeerError
-from casemate.tee.evidence import parse_json
+from casemate.tee.evidence_json import parse_json
 from casemate.wire.tpm import PCR_COUNT
 
 NEWEST: Final = 2

@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from casemate.crypto.sm2 import Signature
 from casemate.errors import PeerError
-from casemate.tee.evidence import parse_json
+from casemate.tee.evidence_json import parse_json
 from casemate.tee.hygon.certificate import CSV_SIZE, CsvCertificate, Usage
 from casemate.tee.hygon.certificate_json import (
     U8,

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal, Self
 import msgspec
 
 from casemate.errors import PeerError
-from casemate.tee.evidence import parse_json
+from casemate.tee.evidence_json import parse_json
 from casemate.tee.snp.report import (
     LAYOUT,
     OLDEST_WITH_MITIGATIONS,

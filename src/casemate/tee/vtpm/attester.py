@@ -8,8 +8,9 @@ from typing import Final
 import msgspec
 
 from casemate.crypto.digest import Digest
-from casemate.errors import InputError
+from casemate.errors import HostError, InputError
 from casemate.linux.tpm import TpmDevice, Transport
+from casemate.tee.machine import Machine
 from casemate.tee.vtpm.registers import QuotedRegisters, bind_init_data, extend, quote_at_rest
 from casemate.tee.vtpm.report import (
     AK_CERTIFICATE_INDEX,
@@ -41,6 +42,18 @@ class TpmAttester:
     @property
     def tee(self) -> str:
         return TEE
+
+    @property
+    def has_registers(self) -> bool:
+        return True
+
+    def require_key(self) -> None:
+        """Read the attestation key, which evidence needs.
+
+        Raises:
+            HostError: it is not there, or is none that can be read.
+        """
+        _ = self._identity
 
     def evidence(self, report_data: bytes) -> bytes:
         """Quote with ``report_data`` as nonce, cut or padded to 32 bytes.
@@ -86,14 +99,15 @@ class TpmAttester:
         return msgspec.json.encode(evidence)
 
 
-def find_device(environ: Mapping[str, str]) -> Path | None:
+def find_device(environ: Mapping[str, str], *, root: Path = Path("/")) -> Path | None:
     """Find the TPM: ``AA_TPM_DEVICE``, else the kernel's usual nodes; None without one."""
     chosen = environ.get("AA_TPM_DEVICE")
     candidates = (chosen,) if chosen else DEVICES
-    return next((Path(c) for c in candidates if Path(c).exists()), None)
+    places = (root / candidate.lstrip("/") for candidate in candidates)
+    return next((place for place in places if place.exists()), None)
 
 
-def open_device(path: Path, environ: Mapping[str, str]) -> TpmAttester:
+def open_device(path: Path, environ: Mapping[str, str], *, root: Path = Path("/")) -> TpmAttester:
     """Open the TPM at ``path``, with the firmware's event log if the kernel shows one.
 
     Raises:
@@ -105,5 +119,21 @@ def open_device(path: Path, environ: Mapping[str, str]) -> TpmAttester:
         ak_handle = int(handle, 16) if handle else AK_HANDLE
     except ValueError as error:
         raise InputError("AA_TPM_AK_HANDLE", got=handle, want="a handle in hex") from error
-    log = EVENT_LOG.read_bytes() if EVENT_LOG.exists() else b""
+    shown = root / str(EVENT_LOG).lstrip("/")
+    log = shown.read_bytes() if shown.exists() else b""
     return TpmAttester(TpmDevice(path), event_log=log, ak_handle=ak_handle)
+
+
+def open_attester(machine: Machine) -> TpmAttester:
+    """Open this machine's TPM.
+
+    Raises:
+        HostError: there is none, or it has no attestation key.
+        InputError: ``AA_TPM_AK_HANDLE`` is not hex.
+    """
+    device = find_device(machine.environ, root=machine.root)
+    if device is None:
+        raise HostError("TPM", got="no device", want=" or ".join(DEVICES), spec="tee §8")
+    attester = open_device(device, machine.environ, root=machine.root)
+    attester.require_key()
+    return attester
