@@ -27,6 +27,9 @@ from casemate.tee.hygondcu import claims as dcu_claims
 from casemate.tee.hygondcu import collateral as dcu_collateral
 from casemate.tee.hygondcu import verifier as hygondcu
 from casemate.tee.hygondcu.options import DcuOptions
+from casemate.tee.nvidia_dpu import claims as nvidia_dpu_claims
+from casemate.tee.nvidia_dpu import verifier as nvidia_dpu
+from casemate.tee.nvidia_dpu.options import NvidiaDpuOptions
 from casemate.tee.options import NoOptions
 from casemate.tee.sample import verifier as sample
 from casemate.tee.sampledevice import verifier as sampledevice
@@ -109,6 +112,12 @@ VERIFIERS: Final = MappingProxyType[str, Verifier](
             DcuOptions,
             dcu_claims.evidence_field,
             dcu_collateral.plan,
+        ),
+        "nvidia-dpu": Verifier(
+            nvidia_dpu.verify,
+            nvidia_dpu.CHECKS,
+            NvidiaDpuOptions,
+            nvidia_dpu_claims.evidence_field,
         ),
         "sample": Verifier(sample.verify, sample.CHECKS),
         "sampledevice": Verifier(sampledevice.verify, sampledevice.CHECKS),
