@@ -124,7 +124,7 @@ def test_size_is_bounded() -> None:
 
 
 def test_number_of_more_than_64_bits_is_not_written() -> None:
-    for number in (1 << 64, -(1 << 64) - 1):
+    for number in (1 << 64, -(1 << 64) - 1, cbor.Tag(-1, 0)):
         with pytest.raises(InputError):
             cbor.encode(number)
 

@@ -3,6 +3,7 @@
 import pytest
 
 from casemate.crypto.keys import PrivateKey
+from casemate.trustee.serve import tees_of
 from casemate.trustee.settings import TABLE
 from tests.trustee.site import Site
 
@@ -47,3 +48,11 @@ def test_settings_know_roots_and_nothing_of_a_cloud() -> None:
         "se.customer_key",
     }
     assert not [s.name for s in TABLE if "cloud" in s.name or "credential" in s.name]
+
+
+def test_what_proves_nothing_is_off_unless_it_is_turned_on() -> None:
+    soft = {"sample", "sampledevice"}
+    production = tees_of({"profile": "production", "sample": False})
+    assert not production & (soft | {"tpm"})
+    assert not tees_of({"profile": "development", "sample": False}) & soft
+    assert soft <= tees_of({"profile": "development", "sample": True})

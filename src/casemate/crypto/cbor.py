@@ -75,7 +75,7 @@ def encode(value: Value) -> bytes:
     """Write an item: shortest heads, keys in the order of their bytes; floats take 8 bytes.
 
     Raises:
-        InputError: a number of more than 64 bits.
+        InputError: a number of more than 64 bits, or a negative tag.
     """
     match value:
         case bool() | float() | None:
@@ -101,6 +101,8 @@ def _encode_simple(value: bool | float | None) -> bytes:  # noqa: FBT001  # a va
 
 
 def _head(major: int, argument: int) -> bytes:
+    if argument < 0:
+        raise InputError("CBOR tag", got=argument, want="0 or more", spec=_SPEC)
     if argument < 24:
         return bytes([major << 5 | argument])
     for code, width in _WIDTHS.items():

@@ -10,6 +10,7 @@ from casemate.tee.csv import layout as csv
 from casemate.tee.hygondcu import layout as hygondcu
 from casemate.tee.layout import Layout
 from casemate.tee.nvidia import layout as nvidia
+from casemate.tee.nvidia_dpu import layout as nvidia_dpu
 from casemate.tee.sample import layout as sample
 from casemate.tee.sampledevice import layout as sampledevice
 from casemate.tee.se import layout as se
@@ -26,6 +27,7 @@ LAYOUTS: Final = MappingProxyType[str, Layout](
         "csv": csv.layout,
         "hygondcu": hygondcu.layout,
         "nvidia": nvidia.layout,
+        "nvidia-dpu": nvidia_dpu.layout,
         "sample": sample.layout,
         "sampledevice": sampledevice.layout,
         "se": se.layout,

@@ -9,6 +9,7 @@ from casemate.tee.cca import fake as cca
 from casemate.tee.csv import fake as csv
 from casemate.tee.hygondcu import fake as hygondcu
 from casemate.tee.nvidia import fake as nvidia
+from casemate.tee.nvidia_dpu import fake as nvidia_dpu
 from casemate.tee.sample import fake as sample
 from casemate.tee.sampledevice import fake as sampledevice
 from casemate.tee.se import fake as se
@@ -26,6 +27,7 @@ SIMULATORS: Final = MappingProxyType[str, Simulator](
         "csv": Simulator(csv.simulate, csv.FIELDS),
         "hygondcu": Simulator(hygondcu.simulate, hygondcu.FIELDS),
         "nvidia": Simulator(nvidia.simulate, nvidia.FIELDS),
+        "nvidia-dpu": Simulator(nvidia_dpu.simulate, nvidia_dpu.FIELDS),
         "sample": Simulator(sample.simulate, sample.FIELDS),
         "sampledevice": Simulator(sampledevice.simulate, sampledevice.FIELDS),
         "se": Simulator(se.simulate, se.FIELDS),

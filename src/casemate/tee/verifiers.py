@@ -31,6 +31,9 @@ from casemate.tee.nvidia import claims as nvidia_claims
 from casemate.tee.nvidia import collateral as nvidia_collateral
 from casemate.tee.nvidia import verifier as nvidia
 from casemate.tee.nvidia.options import NvidiaOptions
+from casemate.tee.nvidia_dpu import claims as nvidia_dpu_claims
+from casemate.tee.nvidia_dpu import verifier as nvidia_dpu
+from casemate.tee.nvidia_dpu.options import NvidiaDpuOptions
 from casemate.tee.options import NoOptions
 from casemate.tee.sample import verifier as sample
 from casemate.tee.sampledevice import verifier as sampledevice
@@ -120,6 +123,12 @@ VERIFIERS: Final = MappingProxyType[str, Verifier](
             NvidiaOptions,
             source=nvidia_claims.evidence_field,
             plan=nvidia_collateral.plan,
+        ),
+        "nvidia-dpu": Verifier(
+            nvidia_dpu.verify,
+            nvidia_dpu.CHECKS,
+            NvidiaDpuOptions,
+            nvidia_dpu_claims.evidence_field,
         ),
         "sample": Verifier(sample.verify, sample.CHECKS),
         "sampledevice": Verifier(sampledevice.verify, sampledevice.CHECKS),

@@ -239,8 +239,7 @@ def test_report_data_is_padded_to_the_challenge(size: int) -> None:
     made = make(report_data="5a" * size)
     assert refused_at(made) == 0
     for wrong in (b"\x5a" * size + b"\1", b"\1" + b"\x5a" * size, b"\x5b" * 64):
-        if len(wrong) <= 64:
-            assert refused_at(msgspec.structs.replace(made, report_data=wrong)) == 11
+        assert refused_at(msgspec.structs.replace(made, report_data=wrong)) == 11
 
 
 @pytest.mark.check("cca", 12)

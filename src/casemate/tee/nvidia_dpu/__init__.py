@@ -1,1 +1,1 @@
-"""NVIDIA BlueField DPUs: a DICE chain, whose last key signs the report data."""
+"""NVIDIA BlueField DPUs: a DICE chain of two certificates, and a signature over the report data."""
