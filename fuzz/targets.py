@@ -23,6 +23,8 @@ from casemate.tee.se.image_header import ImageHeader, ImageTags, encode_header
 from casemate.tee.se.report import SePair
 from casemate.tee.se.request_block import RequestBlock
 from casemate.tee.simulators import SIMULATORS
+from casemate.tee.snp import certificate_table
+from casemate.tee.snp.firmware import Firmware as SnpFirmware
 from casemate.wire import attested_key, initdata
 from casemate.wire.eventlog import EventLog, replay
 from casemate.wire.eventlog_json import to_claims
@@ -76,6 +78,8 @@ PARSERS: Final[Mapping[str, Callable[[bytes], object]]] = {
     "revocation-list": RevocationList.parse,
     "se-image-header": ImageHeader.find,
     "se-request-block": RequestBlock.parse,
+    "snp-certificate-table": certificate_table.parse,
+    "snp-firmware": SnpFirmware.parse,
     "tpm-quote": Quote.parse,
     "tpm-signature": Signature.parse,
     **{f"layout-{tee}": layout for tee, layout in LAYOUTS.items()},
