@@ -220,6 +220,7 @@ def refused(raw: bytes) -> None:
     assert caught.value.refusal.step == f"{TEE}.1 shape"
 
 
+@pytest.mark.check(TEE, 1)
 @pytest.mark.parametrize("path", paths(DOCUMENT))
 def test_mistyped_or_missing_member_is_refused(path: str) -> None:
     wrong_values: tuple[object, ...] = (None, -1, 1 << 32, "x", [], {}, [256], True, 1.5)

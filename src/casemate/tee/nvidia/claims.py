@@ -20,7 +20,7 @@ def claims(
         "arch": architecture.claim,
         "uuid": uuid,
         "measurements": {str(one.index): one.value.hex() for one in report.response.measurements},
-        "config": opaque.config(),
+        "config": dict(opaque.config),
         "report_data": report.request.nonce.hex(),
         "uuid_verified": False,
         "opaque_unknown": opaque.unknown(),

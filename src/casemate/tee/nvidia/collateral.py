@@ -50,7 +50,7 @@ def plan(raw: bytes, inputs: Inputs) -> tuple[Want, ...]:
 
 def manifest_ids(one: Opened) -> dict[str, str]:
     """Give the names of a device's manifests at NVIDIA's service: part → name."""
-    config = one.opaque.config()
+    config = one.opaque.config
     kind = "GPU_VBIOS" if one.architecture.tee_class == GPU else "SWITCH_BIOS"
     parts = [config.get(name, "") for name in ("project", "project_sku", "chip_sku")]
     vbios = one.version("vbios").replace(".", "")

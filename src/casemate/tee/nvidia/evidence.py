@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from casemate.crypto.certificate import Certificate
 from casemate.crypto.pem import blocks
+from casemate.crypto.vendor_chain import ChainMemory
 from casemate.errors import PeerError
 from casemate.tee.evidence import parse_json
 from casemate.tee.nvidia.architecture import Architecture
@@ -56,8 +57,10 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     """Leaf first; None when a report came alone."""
 
 
-def parse(raw: bytes) -> tuple[Device, ...]:
+def parse(raw: bytes, memory: ChainMemory | None = None) -> tuple[Device, ...]:
     """Read evidence: JSON, or an SPDM exchange, which begins with its version.
+
+    A memory keeps chains as they were read.
 
     Raises:
         PeerError: neither, an unknown architecture, or a chain that cannot be read.
@@ -70,7 +73,7 @@ def parse(raw: bytes) -> tuple[Device, ...]:
             architecture=parse_architecture(one.arch),
             uuid=one.uuid,
             report=_bytes(one.evidence),
-            chain=_chain(one.certificate),
+            chain=memory.read_once(_chain, one.certificate) if memory else _chain(one.certificate),
         )
         for one in json.device_evidence_list
     )

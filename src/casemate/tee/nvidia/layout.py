@@ -112,7 +112,7 @@ def _measurements(report: Report) -> Iterator[Field]:
 
 def _opaque(report: Report) -> Iterator[Field]:
     opaque = Opaque.parse(report.response.opaque)
-    config = opaque.config()
+    config = opaque.config
     at = len(report.signed) - len(report.response.opaque)
     for kind, value in opaque.fields.items():
         name = NAMES.get(kind, f"type {kind}")

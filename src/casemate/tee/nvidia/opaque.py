@@ -63,13 +63,15 @@ class Opaque(msgspec.Struct, frozen=True):
     """The fields, by type."""
 
     fields: Mapping[int, bytes]
+    config: Mapping[str, Any]
+    """Claims of the fields whose names are known, by name."""
 
     @classmethod
     def parse(cls, raw: bytes) -> "Opaque":
         """Read the fields.
 
         Raises:
-            PeerError: one that is cut, there twice, or marked as invalid.
+            PeerError: one that is cut, there twice, marked as invalid, or none of its type.
         """
         found: dict[int, bytes] = {}
         at = 0
@@ -85,17 +87,8 @@ class Opaque(msgspec.Struct, frozen=True):
                 raise _error("opaque data", f"field {kind}", "each once, none invalid (255)")
             found[kind] = value
             at += size
-        return cls(MappingProxyType(found))
-
-    def config(self) -> dict[str, Any]:
-        """Give the fields whose names are known, by name, as claims.
-
-        Raises:
-            PeerError: a field whose content is none of its type.
-        """
-        return {
-            NAMES[kind]: _claim(kind, value) for kind, value in self.fields.items() if kind in NAMES
-        }
+        claims = {NAMES[kind]: _claim(kind, one) for kind, one in found.items() if kind in NAMES}
+        return cls(MappingProxyType(found), MappingProxyType(claims))
 
     def unknown(self) -> dict[str, str]:
         """Give the other fields: type → hex."""
@@ -142,8 +135,10 @@ def _text(kind: int, value: bytes) -> str:
 
 
 def _counts(kind: int, value: bytes) -> dict[str, int]:
-    pieces = _pieces(kind, value, _COUNT)
-    return {str(n): int.from_bytes(piece, "little") for n, piece in enumerate(pieces, 1)}
+    if len(value) % _COUNT:
+        raise _error(NAMES[kind], f"{len(value)} bytes", f"pieces of {_COUNT}")
+    numbers = struct.unpack(f"<{len(value) // _COUNT}I", value)
+    return {str(n): number for n, number in enumerate(numbers, 1)}
 
 
 def _feature(kind: int, value: bytes) -> str:

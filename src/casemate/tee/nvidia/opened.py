@@ -45,7 +45,7 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
 
     def version(self, part: str) -> str:
         """Give the version of ``driver`` or ``vbios``."""
-        return str(self.opaque.config()[f"{part}_version"])
+        return str(self.opaque.config[f"{part}_version"])
 
 
 def open_all(raw: bytes, inputs: Inputs, trail: Trail) -> tuple[Opened, ...]:
@@ -55,7 +55,7 @@ def open_all(raw: bytes, inputs: Inputs, trail: Trail) -> tuple[Opened, ...]:
         VerificationError: it cannot be read, or a chain does not hold.
     """
     with trail.step(1) as step:
-        devices = parse(raw)
+        devices = parse(raw, inputs.memory)
         step.detail = f"{len(devices)} devices"
     with trail.step(2) as step:
         reports = [_read_messages(step, device) for device in devices]
@@ -92,7 +92,7 @@ def _read_messages(step: Step, device: Device) -> Report:
 
 def _read_opaque(step: Step, device: Device, report: Report) -> Opaque:
     opaque = Opaque.parse(report.response.opaque)
-    config = opaque.config()
+    config = opaque.config
     step.require(bool(config.get("vbios_version")), "vbios_version", "none", "one")
     if device.architecture is None or device.architecture.tee_class == GPU:
         # a switch runs no driver, and reports none
@@ -114,7 +114,7 @@ def _open(step: Step, device: Device, report: Report, opaque: Opaque, inputs: In
         opaque=opaque,
         path=path,
         architecture=architecture,
-        chip=opaque.config().get("chip_info", "") or chip,
+        chip=opaque.config.get("chip_info", "") or chip,
     )
 
 
