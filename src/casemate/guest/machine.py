@@ -24,12 +24,15 @@ class Mount(msgspec.Struct, frozen=True):
     fstype: str
     target: Path
     options: tuple[str, ...]
+    if_there: bool = False
+    """Mounted only where the kernel has made the target."""
 
 
 MOUNTS: Final = (
     Mount("proc", Path("/proc"), _HARD),
     Mount("sysfs", Path("/sys"), _HARD),
     Mount("securityfs", Path("/sys/kernel/security"), _HARD),
+    Mount("configfs", Path("/sys/kernel/config"), _HARD, if_there=True),  # reports of TDX, CCA
     Mount("devtmpfs", Path("/dev"), ("nosuid", "noexec", "mode=0755")),
     Mount("devpts", Path("/dev/pts"), ("nosuid", "noexec", "ptmxmode=0666", "mode=0620")),
     Mount("tmpfs", Path("/dev/shm"), ("nosuid", "nodev", "mode=1777")),  # noqa: S108  # its place
@@ -65,7 +68,7 @@ def mount_all(table: Sequence[Mount] = MOUNTS) -> None:
         HostError: the kernel refuses one.
     """
     for row in table:
-        if mount.is_mount(row.target):
+        if mount.is_mount(row.target) or (row.if_there and not row.target.is_dir()):
             continue
         if not row.target.is_dir():
             row.target.mkdir()

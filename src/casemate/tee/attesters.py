@@ -91,6 +91,9 @@ OWN_REGISTERS: Final = frozenset({"tdx", "az-tdx-vtpm", "az-snp-vtpm", "tpm"})
 """Primary TEEs beside which a TPM is no device: they are one, or have registers of their own."""
 
 
+_SAMPLE: Final = "sample"
+
+
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one row."""
 
@@ -186,4 +189,5 @@ def _open(row: Row, probes: Probes) -> _Looked:
 
 
 def _finding(row: Row, kind: str, found: object, why: Why) -> Finding:
-    return Finding(tee=row.tee, kind=kind, picked=found is not None, why=why or "found")
+    reason = why or ("no other was found; it proves nothing" if row.tee == _SAMPLE else "found")
+    return Finding(tee=row.tee, kind=kind, picked=found is not None, why=reason)
