@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help dev fix check test demo stack fuzz docs clean
+.PHONY: help dev fix check test demo stack fuzz thorough docs clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -40,6 +40,9 @@ stack: dev ## only the tests that boot pod VMs
 FUZZ_SECONDS := 60
 fuzz: dev ## every parser and verifier, FUZZ_SECONDS each; only our errors may come out
 	$(BIN)/python -m fuzz.run --seconds $(FUZZ_SECONDS)
+
+thorough: dev ## every bit and byte that `make test` tries a spread of, and 10,000 mutations
+	CASEMATE_THOROUGH=1 $(BIN)/pytest -q -n 2 tests/tee
 
 docs: dev ## the pages as a site, in build/site
 	$(BIN)/zensical build --strict

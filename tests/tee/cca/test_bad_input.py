@@ -14,6 +14,7 @@ from casemate.tee.cca.report import Token, evidence_of, token_of
 from casemate.tee.evidence import Expectation
 from casemate.tee.verifiers import verify
 from tests.tee.cca.simulated import inputs_of, make, refused_at, with_token
+from tests.thorough import places
 
 MADE = make()
 NEWER = make(form="2023", realm_algorithm="ES512")
@@ -31,7 +32,7 @@ def test_every_flipped_bit_is_refused(made: object) -> None:
     """Of all bytes: headers, claims, keys, signatures, and the CBOR around them."""
     sim = NEWER if made is NEWER else MADE
     assert sim.binary is not None
-    for at in range(len(sim.binary)):
+    for at in places(len(sim.binary)):
         changed = bytearray(sim.binary)
         changed[at] ^= 1 << at % 8
         assert refused_at(with_token(sim, bytes(changed))) != 0, at
@@ -44,7 +45,7 @@ def test_every_cut_is_refused() -> None:
 
 def test_every_length_that_is_wrong_is_refused() -> None:
     """Heads of strings, arrays and maps: one less, one more, none, all."""
-    for at in range(len(TOKEN)):
+    for at in places(len(TOKEN)):
         for value in {0, TOKEN[at] - 1 & 0xFF, TOKEN[at] + 1 & 0xFF, 0xFF} - {TOKEN[at]}:
             refused(TOKEN[:at] + bytes([value]) + TOKEN[at + 1 :])
 

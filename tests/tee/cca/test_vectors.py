@@ -19,6 +19,7 @@ from casemate.tee.cca.report import Token, evidence_of
 from casemate.tee.evidence import Expectation, Inputs, VerifiedEvidence
 from casemate.tee.trail import Result
 from casemate.tee.verifiers import trail_of, verify
+from tests.thorough import places
 from tests.vectors import vector
 
 CHALLENGE = "57e979ae2618de0c"
@@ -170,7 +171,7 @@ def test_every_flipped_bit_of_what_is_signed_is_refused() -> None:
     raw = vector("cca", "rct-cca-token-02.cbor").read_bytes()
     store = {"ta": vector("cca", "rct-ta-02-ok.json").read_bytes()}
     inputs = Inputs(now=datetime(2025, 6, 1, tzinfo=UTC), anchors=Anchors.of_folder(store))
-    for at in range(len(raw)):
+    for at in places(len(raw)):
         changed = raw[:at] + bytes([raw[at] ^ 1 << at % 8]) + raw[at + 1 :]
         with pytest.raises(VerificationError):
             verify("cca", changed, Expectation(report_data=None), inputs)
