@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from casemate.crypto.digest import sha256
+from casemate.crypto.vendor_chain import ChainMemory
 from casemate.errors import InputError, VerificationError
 from casemate.tee import layouts
 from casemate.tee.az_snp_vtpm.fake import FIELDS
@@ -218,6 +219,20 @@ def test_every_step_is_passed_or_skipped() -> None:
     verify(TEE, made.evidence, expected, inputs(made), trail)
     assert {one.result for one in trail.results} == {Result.PASSED}
     assert len(trail.results) == len(VERIFIERS[TEE].checks)
+
+
+def test_remembered_chain_gives_the_same_verdicts() -> None:
+    made = make(TEE, {})
+    wrong = make(TEE, {"snp.vek_subject": "X"})
+    memory = ChainMemory()
+    for _ in range(2):
+        given = msgspec.structs.replace(inputs(made), memory=memory)
+        expected = Expectation(report_data=made.report_data)
+        assert verify(TEE, made.evidence, expected, given)[0].claims == verdict(made).claims
+        with pytest.raises(VerificationError, match=r"\.14 vcek"):
+            verify(
+                TEE, wrong.evidence, expected, msgspec.structs.replace(inputs(wrong), memory=memory)
+            )
 
 
 def test_chain_names_who_vouched() -> None:

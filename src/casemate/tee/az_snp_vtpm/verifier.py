@@ -154,7 +154,7 @@ def _verify_endorsement(
 ) -> tuple[EndorsementKey, VerifiedChain]:
     """Make steps 14 to 17; give the key, and who vouches for it."""
     with trail.step(14) as step:
-        vek = EndorsementKey.parse(Certificate.parse(der))
+        vek = inputs.memory.read_once(_read_vek, der) if inputs.memory else _read_vek(der)
         step.require(vek.kind is KeyKind.VCEK, "vcek", vek.kind, "a VCEK")
     with trail.step(15) as step:
         step.detail = endorsement.verify_product(report, vek).name
@@ -170,6 +170,10 @@ def _verify_endorsement(
     if not checked.lists:  # nothing was looked at: that must not read as passed
         trail.skip(17, "no valid revocation list of the vendor is at hand")
     return vek, checked
+
+
+def _read_vek(der: bytes) -> EndorsementKey:
+    return EndorsementKey.parse(Certificate.parse(der))
 
 
 def _verify_report(trail: Trail, report: Report, vek: EndorsementKey, inputs: Inputs) -> None:
