@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from casemate.linux.process import find
+from casemate.linux.program import find
 from casemate.podvm.build import build
 from casemate.podvm.recipe import Recipe
 

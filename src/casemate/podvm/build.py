@@ -14,7 +14,7 @@ import msgspec
 
 from casemate.crypto.digest import sha256
 from casemate.errors import HostError, InputError
-from casemate.linux import lock, process
+from casemate.linux import lock, program
 from casemate.podvm import (
     bytecode,
     debian,
@@ -274,7 +274,7 @@ def _compress(build: Context, data: bytes) -> bytes:
     script = "import sys, zlib; f = zlib.compressobj(9, wbits=31); i, o = sys.stdin, sys.stdout"
     script += "; o.buffer.write(f.compress(i.buffer.read()) + f.flush())"
     python = bytecode.foreign(build.packages.folder, "usr/bin/python3.11")
-    return process.run([*python, "-ISBc", script], input=data, timeout=_PATIENCE).stdout
+    return program.run([*python, "-ISBc", script], input=data, timeout=_PATIENCE).stdout
 
 
 def _compile(build: Context, name: str, defines: list[str]) -> bytes:
@@ -282,7 +282,7 @@ def _compile(build: Context, name: str, defines: list[str]) -> bytes:
     output = build.work / name
     compiler = bytecode.foreign(build.packages.folder, _COMPILER)
     flags = ["-Wall", "-Werror", "-nostdlib", "-nostdinc", "-static"]
-    process.run([*compiler, *flags, *defines, "-o", output, initrd.SOURCE], timeout=_PATIENCE)
+    program.run([*compiler, *flags, *defines, "-o", output, initrd.SOURCE], timeout=_PATIENCE)
     return output.read_bytes()
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from casemate.linux import process
+from casemate.linux import program
 from casemate.podvm import compiler
 
 _PATIENCE: Final = 300.0
@@ -50,7 +50,7 @@ def compile_modules(
         source.write_bytes(module.source)
         jobs.append((str(source), "/" + path, module.assertions, str(output)))
         outputs[path] = output
-    process.run(
+    program.run(
         [*foreign(packages, "usr/bin/python3.11"), "-I", "-S", "-B", compiler.__file__],
         input=msgspec.json.encode(jobs),
         timeout=_PATIENCE,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from casemate.errors import HostError
-from casemate.linux import process
+from casemate.linux import program
 from casemate.podvm.tree import Tree
 
 BLOCK: Final = 4096
@@ -53,7 +53,7 @@ def build(tree: Tree, image: Path, *, work: Path, compression: str) -> Verity:
     work.mkdir()
     tree.write(work)
     options = [f"-z{compression}"] if compression else []
-    process.run(
+    program.run(
         ["mkfs.erofs", "--quiet", "-T0", f"-U{_UUID}", "--all-root", "-x-1", *options, image, work],
         timeout=_PATIENCE,
     )
@@ -67,7 +67,7 @@ def _seal(image: Path) -> Verity:
     with image.open("r+b") as file:
         file.truncate(padded)
     blocks = padded // BLOCK
-    done = process.run(
+    done = program.run(
         ["veritysetup", "format", "--no-superblock", "--hash=sha256", f"--salt={SALT.hex()}",
          f"--data-block-size={BLOCK}", f"--hash-block-size={BLOCK}", f"--data-blocks={blocks}",
          f"--hash-offset={padded}", image, image],

@@ -14,7 +14,8 @@ from typing import Final
 import msgspec
 
 from casemate.errors import HostError, InputError, quote
-from casemate.linux.process import find, run_async
+from casemate.linux.process import run_async
+from casemate.linux.program import find
 
 SECONDS: Final = 3.0
 """How long the boot sector may take. It needs 0.2 s, emulated."""
