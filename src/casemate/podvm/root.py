@@ -27,6 +27,7 @@ MODULES: Final = "usr/lib/casemate/kernel"
 MODULE_LISTS: Final = {
     "usr/lib/casemate/modules": modules.BOOT,
     "usr/lib/casemate/modules.scratch": modules.SCRATCH,
+    "usr/lib/casemate/modules.volumes": modules.VOLUMES,
 }
 """Lists of kernel modules to load, absolute paths, dependencies first, one a line."""
 

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from casemate.errors import CasemateError, InputError
+from casemate.guest import machine
 from casemate.guest.attestation.agent import AttestationAgent
 from casemate.guest.hub import credentials, settings
 from casemate.guest.hub.documents import Documents
@@ -123,6 +124,8 @@ def _secure_mounts(documents: Documents) -> SecureMount:
     ) -> None:
         from casemate.guest.storage.volumes import SecureMounts
 
+        for modules in (machine.SCRATCH_MODULES, machine.VOLUME_MODULES):
+            machine.load_modules(modules)
         await SecureMounts(fetch).mount(kind, options, flags, mount_point)
 
     return secure_mount
