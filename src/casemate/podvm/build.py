@@ -24,6 +24,7 @@ from casemate.podvm import (
     inputs,
     measurements,
     modules,
+    patterns,
     root,
     sbom,
     uki,
@@ -174,7 +175,10 @@ def compose_root(build: Context) -> None:
     compiled = bytecode.compile_modules(
         sources, packages=build.packages.folder, work=build.work / "bytecode"
     )
-    root.add_code(build.tree, compiled)
+    found = patterns.collect(
+        {**dict(site), **build.given.ours}, packages=build.packages.folder, work=build.work
+    )
+    root.add_code(build.tree, compiled, found)
     if build.given.recipe.variant is Variant.DEBUG:
         build.tree.add("usr/bin/busybox", build.packages.file("usr/bin/busybox"))
 

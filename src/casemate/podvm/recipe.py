@@ -74,6 +74,14 @@ RUNTIME_LIBRARIES: Final = ("libgcc_s.so.1",)
 GUEST_ENTRY: Final = "casemate.guest.init"
 """The guest's composition root; its import closure is the code inside the image."""
 
+GUEST_PROCESSES: Final = (
+    GUEST_ENTRY,
+    "casemate.guest.storage.scratch",
+    "casemate.guest.vault",
+    "casemate.guest.pod",
+)
+"""What the guest's processes import; the entry first, since it leaves modules out."""
+
 FORBIDDEN_ROOMS: Final = (
     "casemate.cli",
     "casemate.peerpods",

@@ -50,13 +50,10 @@ class Hub(msgspec.Struct, frozen=True):
         """The ttrpc services to serve on ``SOCKET``."""
         return self.service.services()
 
-    async def pull(self, image_url: str, bundle: Path) -> None:
-        """Pull an image into a bundle, for the agent beside us; see ``Images.pull``."""
-        await self.images.pull(image_url, bundle)
-
-    def drop(self, bundle: Path) -> None:
-        """Forget the image of a bundle that is no longer used; see ``Images.drop``."""
-        self.images.drop(bundle)
+    @property
+    def services_of_agent(self) -> Services:
+        """The ttrpc services for the agent beside us."""
+        return self.service.services_of_agent()
 
     async def prepare(self) -> None:
         """Attest and fetch what settings name, before anybody asks: it saves the first pull time.
