@@ -1,6 +1,5 @@
 """Bytes that must not be seen: a type whose every textual form says nothing."""
 
-import hmac
 from typing import Final, NoReturn, Self, final
 
 _HIDDEN: Final = "Secret(…)"
@@ -36,6 +35,8 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
+        import hmac  # loads OpenSSL, which who only carries a key has no need of
+
         return hmac.compare_digest(self._bytes, other._bytes)
 
     def __repr__(self) -> str:

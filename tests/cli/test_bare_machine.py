@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from casemate.linux.process import find
+from casemate.linux.program import find
 from casemate.podvm.build import build
 from casemate.podvm.recipe import Recipe
 from tests.cli import command

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from casemate.linux import process
+from casemate.linux import program
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -29,5 +29,5 @@ def test_site_builds_without_a_warning(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "docs", tmp_path / "docs")
     shutil.copy(ROOT / "mkdocs.yml", tmp_path)
     zensical = Path(sys.executable).with_name("zensical")
-    process.run([zensical, "build", "--strict"], cwd=tmp_path, timeout=60)
+    program.run([zensical, "build", "--strict"], cwd=tmp_path, timeout=60)
     assert (tmp_path / "build" / "site" / "threat-model" / "index.html").exists()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from casemate.linux.process import find
+from casemate.linux.program import find
 from casemate.net import ports
 from casemate.podvm import build as podvm
 from tests.docs.commands import ROOT, lines, pages

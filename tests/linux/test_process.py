@@ -8,48 +8,48 @@ from pathlib import Path
 import pytest
 
 from casemate.errors import HostError
-from casemate.linux import process
+from casemate.linux import process, program
 
 PYTHON = sys.executable
 
 
 def test_output_and_status_come_back() -> None:
-    done = process.run([PYTHON, "-c", "print('out')"], timeout=30)
+    done = program.run([PYTHON, "-c", "print('out')"], timeout=30)
     assert (done.status, done.stdout) == (0, b"out\n")
 
 
 def test_standard_input_is_given() -> None:
-    done = process.run(["cat"], input=b"\0bytes", timeout=30)
+    done = program.run(["cat"], input=b"\0bytes", timeout=30)
     assert done.stdout == b"\0bytes"
 
 
 def test_bad_end_names_the_command_and_what_it_said() -> None:
     script = "import sys; print('disk is full', file=sys.stderr); sys.exit(3)"
     with pytest.raises(HostError) as caught:
-        process.run([PYTHON, "-c", script], timeout=30)
+        program.run([PYTHON, "-c", script], timeout=30)
     assert "disk is full" in str(caught.value)
     assert "status 3" in str(caught.value)
     assert PYTHON in caught.value.where
 
 
 def test_bad_end_is_a_value_where_wished() -> None:
-    assert process.run(["false"], timeout=30, check=False).status == 1
+    assert program.run(["false"], timeout=30, check=False).status == 1
 
 
 def test_missing_program_names_the_package_to_install() -> None:
-    process.find("cat")
+    program.find("cat")
     with pytest.raises(HostError, match="apt-get install no-such-program"):
-        process.run(["no-such-program"], timeout=1)
+        program.run(["no-such-program"], timeout=1)
 
 
 def test_command_can_be_pasted() -> None:
-    done = process.run(["echo", "a b", "$c"], timeout=30)
+    done = program.run(["echo", "a b", "$c"], timeout=30)
     assert done.command.endswith("echo 'a b' '$c'")
 
 
 def test_our_environment_stays_with_us(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CASEMATE_SECRET", "hidden")
-    done = process.run(["env"], timeout=30, env={"ADDED": "yes"})
+    done = program.run(["env"], timeout=30, env={"ADDED": "yes"})
     assert b"hidden" not in done.stdout
     assert b"ADDED=yes" in done.stdout
     assert b"PATH=" in done.stdout
@@ -59,13 +59,13 @@ def test_slow_program_is_killed_with_its_children(tmp_path: Path) -> None:
     note = tmp_path / "pid"
     script = f"sleep 60 & echo $! > {note}; wait"
     with pytest.raises(HostError, match=r"within 0\.5 s"):
-        process.run(["sh", "-c", script], timeout=0.5)
+        program.run(["sh", "-c", script], timeout=0.5)
     assert _gone(int(note.read_text()))
 
 
 def test_folder_that_is_missing_is_the_hosts_mistake(tmp_path: Path) -> None:
     with pytest.raises(HostError, match="program that starts"):
-        process.run(["true"], cwd=tmp_path / "nowhere", timeout=1)
+        program.run(["true"], cwd=tmp_path / "nowhere", timeout=1)
 
 
 async def test_loop_goes_on_while_a_program_runs() -> None:

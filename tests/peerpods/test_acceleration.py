@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from casemate.errors import InputError
-from casemate.linux.process import run
+from casemate.linux.program import run
 from casemate.peerpods.clouds.qemu import acceleration
 from casemate.peerpods.clouds.qemu.acceleration import Accelerator
 

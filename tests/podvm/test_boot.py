@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from casemate.linux import process
+from casemate.linux import program
 from casemate.podvm import build
 from casemate.podvm.image import PodVmImage
 from casemate.podvm.recipe import Recipe, Variant
@@ -24,7 +24,7 @@ def bare() -> PodVmImage:
 
 def boot(bare: PodVmImage, disk: Path, *more: str) -> list[ConsoleEvent]:
     """Boot without a TPM (this is not about measurements); give what the guest said."""
-    done = process.run(
+    done = program.run(
         ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
          "-machine", "q35,smm=off,vmport=off,graphics=off", "-accel", "tcg", "-cpu", "max",
          "-m", "512", "-serial", "stdio", "-kernel", bare.uki,

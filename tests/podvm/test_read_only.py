@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from casemate.linux.process import find
+from casemate.linux.program import find
 from casemate.peerpods.channel import ChannelKeys
 from casemate.podvm import build
 from casemate.podvm.image import PodVmImage

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from casemate.crypto.keys import Kind, PrivateKey
 from casemate.errors import CasemateError, InputError, VerificationError
-from casemate.linux import process
+from casemate.linux import program
 from casemate.podvm import image, publish, signature
 from tests.sim.podvm_image import small_image
 
@@ -56,7 +56,7 @@ def test_openssl_reads_the_signature(built: Path, tmp_path: Path) -> None:
     values = built / image.REFERENCE_VALUES
     argv: list[str | Path] = ["openssl", "dgst", "-sha256", "-verify", public]
     argv += ["-signature", raw, values]
-    assert b"Verified OK" in process.run(argv, timeout=10).stdout
+    assert b"Verified OK" in program.run(argv, timeout=10).stdout
 
 
 def test_text_that_is_no_signature_is_the_callers_mistake() -> None:

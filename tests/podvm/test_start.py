@@ -1,18 +1,41 @@
 """The bundle, in a fresh interpreter: what process 1 of a pod VM does first."""
 
+import importlib.util
+import inspect
 import marshal
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from casemate.podvm import start
+from casemate.podvm import recorder, start
+
+
+def fresh_compiler() -> ModuleType:
+    """Python's compiler of regular expressions, not the one that everybody uses."""
+    spec = importlib.util.find_spec("re._compiler")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def swapped() -> bytes:
+    """What a build would have recorded, but that "a" means what "b" does."""
+    compiler = fresh_compiler()
+    found = recorder.watch(compiler)
+    compiler.compile("b")
+    return marshal.dumps({("a", 0): found["b", 0]}, 2)
+
 
 MODULES = {
     "pack": ("VALUE = 1\n", True, "/site/pack/__init__.py"),
     "pack.inner": ("from pack import VALUE\nTWICE = VALUE * 2\n", False, "/site/pack/inner.py"),
     "broken": ("1 / 0\n", False, "/site/broken.py"),
+    "re._compiler": (inspect.getsource(fresh_compiler()), False, "/lib/re/_compiler.py"),
 }
 
 
@@ -23,7 +46,7 @@ def bundle(tmp_path: Path) -> Path:
         for name, (text, package, path) in MODULES.items()
     }
     file = tmp_path / "bundle"
-    file.write_bytes(start.encode(compiled))
+    file.write_bytes(start.encode(compiled, swapped()))
     return file
 
 
@@ -71,4 +94,15 @@ def test_start_needs_nothing_but_the_interpreter() -> None:
 
 def test_same_modules_give_the_same_bundle() -> None:
     given = {"b": (b"2", False, "/b"), "a": (b"1", True, "/a")}
-    assert start.encode(given) == start.encode(dict(reversed(given.items())))
+    other = dict(reversed(given.items()))
+    assert start.encode(given, b"3") == start.encode(other, b"3")
+
+
+def test_known_expression_is_given_and_another_compiled(bundle: Path) -> None:
+    """``re._compiler`` of this interpreter stands in the bundle; the known form of "a" says "b"."""
+    script = (
+        "import re\n"
+        "known, flagged, octets = re.compile('a'), re.compile('a', re.I), re.compile(b'a')\n"
+        "print(*map(bool, (known.match('b'), flagged.match('A'), octets.match(b'a'))))"
+    )
+    assert run(bundle, script).stdout == "True True True\n"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from casemate.linux.process import run
+from casemate.linux.program import run
 from tests.sim.swtpm import require_swtpm
 
 _ATTEMPTS = 10

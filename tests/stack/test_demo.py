@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from casemate.linux.process import find
+from casemate.linux.program import find
 from tests.stack.leftovers import kernel_objects, running_for
 
 pytestmark = [pytest.mark.vm, pytest.mark.xdist_group("vm")]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from casemate.linux.process import find
+from casemate.linux.program import find
 from tests.stack.leftovers import kernel_objects, running_for
 
 CASEMATE = [sys.executable, "-P", "-m", "casemate.cli.main"]

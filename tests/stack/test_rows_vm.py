@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from casemate.errors import Refusal, VerificationError
-from casemate.linux.process import find
+from casemate.linux.program import find
 from casemate.podvm import build as podvm
 from casemate.podvm.recipe import Recipe, Variant
 from casemate.runtime import companion

@@ -8,7 +8,7 @@ import pytest
 
 from casemate.crypto.authority import CertificateAuthority
 from casemate.crypto.keys import PublicKey
-from casemate.linux.process import run
+from casemate.linux.program import run
 from casemate.tee.vtpm.attester import TpmAttester
 from casemate.tee.vtpm.fake import SoftwareTpm
 from casemate.tee.vtpm.report import TpmEvidence

@@ -1,13 +1,18 @@
-"""Process 1 of the pod VM, and its only daemon: everything the guest does is composed here.
+"""Process 1 of the pod VM: everything the guest does is composed here.
 
 Order is security: mounts, modules, user data, initdata bound to the TEE, and only then a network.
 Whatever goes wrong is told on the console, and the machine is powered off; there is no shell to
 fall into and nothing to retry by hand.
+
+Three processes, all forked from this one, so that both processors import and nothing is imported
+twice that two of them need: the scratch disk is sealed by one that then ends, the vault
+(``guest/vault.py``) attests and holds what the pod is given for it, and process 1 is the agent.
 """
 
 import gc
 import os
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import Final
 
 from casemate.guest import lean
 
@@ -15,11 +20,8 @@ lean.leave_out()  # before whatever imports what it leaves out
 
 from casemate.guest import machine  # noqa: E402
 from casemate.guest.console import Console  # noqa: E402
-from casemate.linux import power  # noqa: E402
+from casemate.linux import fork, power  # noqa: E402
 from casemate.trace import Station  # noqa: E402
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future
 
 _ENVIRONMENT: Final = {"HOME": "/root", "LANG": "C.UTF-8", "TMPDIR": "/tmp"}  # noqa: S108  # ours alone
 
@@ -33,46 +35,70 @@ def main() -> int:
         machine.mount_all()
         console = Console.open()
         console.end(Station.BOOT, "userland")
-        machine.load_modules()
+        loading = _beside(console, Station.BOOT, _load_modules)
         machine.harden()
         os.environ.update(_ENVIRONMENT)
+        sealing = _beside(console, Station.BOOT, _seal)
+        _load_shared()
+        fork.join(loading, "kernel modules")
         station = Station.INITDATA
-        _run(console, _sealing_scratch())
+        _run(console, sealing)
     except BaseException as error:  # noqa: BLE001  # process 1 has nobody to pass it to
         (console or Console.open()).fatal(station, error)
     power.off()
 
 
-def _sealing_scratch() -> "Future[bool]":
-    """Begin to seal the scratch disk, if there is one: it takes as long as our imports do."""
-    from concurrent.futures import Future
-    from threading import Thread
+def _beside(console: Console, station: Station, run: Callable[[], int]) -> int:
+    """Do something in a process of its own, which tells by itself why it failed."""
 
-    sealed: Future[bool] = Future()
-
-    def seal() -> None:
+    def told() -> int:
         try:
-            from casemate.guest.storage import scratch
+            return run()
+        except BaseException as error:
+            console.fatal(station, error)
+            raise
 
-            sealed.set_result(scratch.prepare_if_present(_load_modules))
-        except Exception as error:  # noqa: BLE001  # told to whoever waits for the disk
-            sealed.set_exception(error)
-
-    Thread(target=seal, name="scratch", daemon=True).start()
-    return sealed
+    return fork.begin(told)
 
 
-def _load_modules() -> None:
-    machine.load_modules(machine.SCRATCH_MODULES)
+def _load_modules() -> int:
+    machine.load_modules()
+    return 0
 
 
-def _run(console: Console, sealed: "Future[bool]") -> None:
-    """Import what takes time, after the console has shown a sign of life."""
+def _seal() -> int:
+    from casemate.guest.storage import sealing
+
+    return sealing.run()
+
+
+def _load_shared() -> None:
+    """Import what both processes need that stay; each imports its own after they have parted."""
+    from casemate.guest import shared  # noqa: F401
+
+
+def _run(console: Console, sealing: int) -> None:
     import asyncio
 
-    from casemate.guest.pod import serve
+    from casemate.guest import provision
+    from casemate.net import unix
 
-    asyncio.run(serve(console, sealed))
+    given, attester = provision.receive(console)
+    ours, theirs = unix.pair()
+
+    def keep_vault() -> int:
+        from casemate.guest.vault import serve
+
+        asyncio.run(serve(given, attester, console, theirs))
+        return 0
+
+    with ours:
+        with theirs:
+            vault = _beside(console, Station.ATTEST, keep_vault)
+        from casemate.guest.pod import Beside, serve
+
+        beside = Beside(sealing=sealing, vault=vault, channel=ours)
+        asyncio.run(serve(given, console, beside))
 
 
 if __name__ == "__main__":

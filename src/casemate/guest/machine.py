@@ -13,7 +13,10 @@ MODULES: Final = Path("/usr/lib/casemate/modules")
 """Absolute paths of kernel modules, one a line, in the order to load them; part of the image."""
 
 SCRATCH_MODULES: Final = Path("/usr/lib/casemate/modules.scratch")
-"""The same for what only the scratch disk needs; loaded beside attestation, not before it."""
+"""The same for what only the scratch disk needs; loaded by the process that seals it."""
+
+VOLUME_MODULES: Final = Path("/usr/lib/casemate/modules.volumes")
+"""The same for what owners' volumes need besides; loaded with the first of them."""
 
 _HARD: Final = ("nosuid", "nodev", "noexec")
 

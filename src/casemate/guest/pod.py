@@ -1,30 +1,28 @@
-"""The pod's services, put together: provisioned, measured, then served until the pod is over."""
+"""The agent's process: the pod's door and its containers, until the pod is over."""
 
 import asyncio
 import gc
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Final, NoReturn
 
+import msgspec
+
 from casemate.errors import HostError
-from casemate.guest import forwarder, log_lines, machine, provision
+from casemate.guest import forwarder, loop
 from casemate.guest.agent import default_policy
 from casemate.guest.agent.policy import AgentPolicy
 from casemate.guest.agent.sandbox import Folders, Sandbox
 from casemate.guest.agent.service import Agent
 from casemate.guest.agent.storages import Storages
-from casemate.guest.attestation import serve as attestation
 from casemate.guest.console import Console
-from casemate.guest.hub import serve as hub
+from casemate.guest.hub_client import HubClient
 from casemate.guest.provision import Provision
 from casemate.guest.reaper import Reaper
-from casemate.guest.reporting import Stations
-from casemate.guest.rest import serve as rest
-from casemate.guest.rest.api import Features
+from casemate.guest.storage import sealing
+from casemate.linux import child
 from casemate.linux.crun import Crun
-from casemate.net.ttrpc import Server, Services
-from casemate.tee import attesters
-from casemate.tee.attesters import Attester
+from casemate.net.ttrpc import Server
+from casemate.net.unix import Channel
 from casemate.trace import Station
 from casemate.wire.console import ConsoleEvent, EventKind
 
@@ -33,30 +31,35 @@ _LAST_WORDS: Final = 0.2
 """Seconds for the answer to DestroySandbox to leave the machine."""
 
 
-async def serve(console: Console, sealed: Future[bool]) -> None:
-    """Serve the pod until its sandbox is destroyed; ``sealed`` tells when the scratch disk is.
+class Beside(msgspec.Struct, frozen=True, kw_only=True):
+    """The processes that were started before this one became the agent."""
+
+    sealing: int
+    """Seals the scratch disk, then ends."""
+    vault: int
+    channel: Channel
+    """To the vault."""
+
+
+class PodOver(Exception):  # noqa: N818  # an end, not an error: it unwinds what still runs
+    """The sandbox was destroyed."""
+
+
+async def serve(given: Provision, console: Console, beside: Beside) -> None:
+    """Serve the pod until its sandbox is destroyed.
 
     Raises:
         CasemateError: the pod cannot be what it must be.
     """
-    log_lines.configure()
-    asyncio.get_running_loop().set_exception_handler(log_lines.tell_lost_error)
-    _watch_children()
+    loop.prepare()
     Reaper().install()
-    given, attester = _provision(console)
     try:
         async with asyncio.TaskGroup() as tasks:
-            await Pod(given, attester, console, tasks, sealed).serve()
+            hub = await HubClient.connect(beside.channel)
+            await Pod(given, console, tasks, beside, hub).serve()
             await _end()
     except* PodOver:
         console.end(Station.STOP)
-
-
-def _watch_children() -> None:
-    """Wait for programs by descriptors, not by a thread for each."""
-    watcher = asyncio.PidfdChildWatcher()
-    watcher.attach_loop(asyncio.get_running_loop())
-    asyncio.get_event_loop_policy().set_child_watcher(watcher)
 
 
 async def _end() -> NoReturn:
@@ -64,56 +67,33 @@ async def _end() -> NoReturn:
     raise PodOver
 
 
-class PodOver(Exception):  # noqa: N818  # an end, not an error: it unwinds what still runs
-    """The sandbox was destroyed."""
-
-
-def _provision(console: Console) -> tuple[Provision, Attester]:
-    """Read what we were given and bind it; the network comes up last, when it is measured."""
-    console.begin(Station.INITDATA)
-    given, files = provision.parse(provision.read_disk())
-    attester = attesters.detect()
-    provision.bind(given, attester)
-    provision.write(given, files)
-    machine.configure_network()
-    digest = "none" if given.initdata is None else str(given.initdata.digest)
-    console.end(Station.INITDATA, f"bound {digest}")
-    return given, attester
-
-
 class Pod:
-    """All services of one pod, and the tasks that prepare what they need."""
+    """The agent of one pod, and the tasks that see to the processes beside it."""
 
     def __init__(
         self,
         given: Provision,
-        attester: Attester,
         console: Console,
         tasks: asyncio.TaskGroup,
-        sealed: Future[bool],
+        beside: Beside,
+        hub: HubClient,
     ) -> None:
         self._given = given
         self._console = console
-        self._tasks = tasks
         self._met = False
-        self._scratch = tasks.create_task(self._await_scratch(sealed))
+        self._hub = hub
+        self._scratch = tasks.create_task(self._await_scratch(beside.sealing))
+        tasks.create_task(_require_running(beside.vault))
         self._policy: AgentPolicy | None = None
-        stations = Stations(console.report)
-        self._attestation = attestation.build(attester, given.initdata, stations)
-        self._hub = hub.build(self._attestation, given.initdata, stations)
-        storages = Storages(self._pull, drop=self._hub.drop)
+        storages = Storages(self._pull, drop=hub.drop)
         self._sandbox = Sandbox(Crun(Folders().crun), storages, tasks, Folders())
+        self._agent = Agent(self._sandbox, self._current_policy, processes=("self", beside.vault))
 
     async def serve(self) -> None:
-        """Open every socket, then the door to the outside, and wait for the end."""
+        """Open the agent's socket, then the door to the outside, and wait for the end."""
         console = self._console
         console.begin(Station.CONNECT)
-        self._tasks.create_task(self._hub.prepare())
-        await _listen(attestation.SOCKET, attestation.services(self._attestation))
-        await _listen(hub.SOCKET, self._hub.services)
-        agent = Agent(self._sandbox, self._current_policy)
-        await _listen(forwarder.AGENT_SOCKET, agent.services())
-        await rest.serve(self._attestation, self._hub.resources, Features.ALL)
+        await Server(self._agent.services()).serve_unix(forwarder.AGENT_SOCKET)
         await forwarder.serve(self._given.forwarder, on_connection=self._connected)
         console.report(ConsoleEvent(kind=EventKind.READY, station=Station.CONNECT))
         await self._current_policy()
@@ -133,8 +113,8 @@ class Pod:
         await asyncio.shield(self._scratch)
         await self._hub.pull(reference, bundle)
 
-    async def _await_scratch(self, sealed: Future[bool]) -> None:
-        present = await asyncio.wrap_future(sealed)
+    async def _await_scratch(self, process: int) -> None:
+        present = await sealing.wait(process)
         if present:
             self._note(Station.BOOT, "scratch disk sealed")
         elif self._given.scratch:
@@ -159,5 +139,7 @@ class Pod:
         self._console.report(ConsoleEvent(kind=EventKind.NOTE, station=station, note=note))
 
 
-async def _listen(path: Path, services: Services) -> None:
-    await Server(services).serve_unix(path)
+async def _require_running(vault: int) -> NoReturn:
+    """End the pod when the vault has ended: there is no half-alive guest."""
+    status = await child.wait(vault)
+    raise HostError("vault", got=f"ended with status {status}", want="running while the pod does")

@@ -13,7 +13,12 @@ import msgspec
 
 from casemate.crypto.digest import Digest
 from casemate.errors import HostError, InputError
+from casemate.guest import machine
+from casemate.guest.console import Console
 from casemate.linux import block
+from casemate.tee import attesters
+from casemate.tee.attesters import Attester
+from casemate.trace import Station
 from casemate.wire import forwarder, initdata, userdata
 from casemate.wire.forwarder import ForwarderConfig
 from casemate.wire.initdata import Initdata
@@ -40,6 +45,23 @@ class Provision(msgspec.Struct, frozen=True, kw_only=True):
     initdata: Initdata | None
     scratch: bool
     """The adaptor promised a scratch disk."""
+
+
+def receive(console: Console) -> tuple[Provision, Attester]:
+    """Read what we were given and bind it; the network comes up last, when it is measured.
+
+    Raises:
+        CasemateError: the pod cannot be what it must be.
+    """
+    console.begin(Station.INITDATA)
+    given, files = parse(read_disk())
+    attester = attesters.detect()
+    bind(given, attester)
+    write(given, files)
+    machine.configure_network()
+    digest = "none" if given.initdata is None else str(given.initdata.digest)
+    console.end(Station.INITDATA, f"bound {digest}")
+    return given, attester
 
 
 def read_disk() -> bytes:

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from casemate.linux.process import find, minimal_environment
+from casemate.linux.program import find, minimal_environment
 
 _POLL: Final = 0.02  # seconds
 _HELD: Final = 'read -r go && exec "$0" "$@" </dev/null'

@@ -8,9 +8,10 @@ import os
 import struct
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from casemate.errors import HostError
 from casemate.secret import Secret
@@ -26,8 +27,7 @@ _SECURE: Final = 1 << 15
 _BUFFER: Final = 16384
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """One row of a table: ``sectors`` of 512 bytes; ``parameters`` may hold a key."""
 
     start: int

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from casemate.errors import InputError
-from casemate.linux.process import find, minimal_environment
+from casemate.linux.program import find, minimal_environment
 from casemate.linux.tpm import EmulatedTpm
 
 _GRACE: Final = 5.0  # seconds for swtpm to end once its channels are closed

@@ -46,6 +46,11 @@ class Server:
         )
         self._listeners.append(listener)
 
+    async def serve_channel(self, channel: unix.Channel) -> None:
+        """Serve the process at the other end of a pair until it leaves."""
+        channel.setblocking(False)
+        await self.serve_streams(*await asyncio.open_unix_connection(sock=channel))
+
     async def serve_streams(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
@@ -138,6 +143,12 @@ class Client:
         """
         reader, writer = await asyncio.open_unix_connection(sock=unix.connect(path))
         return cls(reader, writer)
+
+    @classmethod
+    async def on_channel(cls, channel: unix.Channel) -> Self:
+        """Speak to the process at the other end of a pair."""
+        channel.setblocking(False)
+        return cls(*await asyncio.open_unix_connection(sock=channel))
 
     async def call(self, service: str, method: str, payload: bytes, *, timeout: float = 0) -> bytes:  # noqa: ASYNC109  # the deadline travels to the server too
         """Call and await the answer; ``timeout`` in seconds, 0 for none.

@@ -6,7 +6,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from casemate.errors import HostError, InputError, PeerError
 
@@ -14,6 +14,10 @@ _LONGEST_ADDRESS: Final = 107
 """Bytes of a path that fit into ``sun_path`` beside its terminating zero."""
 
 _SCHEME: Final = "unix://"
+
+
+Channel: TypeAlias = socket.socket
+"""One end of a pair."""
 
 
 def path_of(address: str) -> Path:
@@ -97,6 +101,6 @@ def _short(path: Path) -> Iterator[str]:
         os.close(folder)
 
 
-def pair() -> tuple[socket.socket, socket.socket]:
-    """Give a connected pair of stream sockets, for two programs that inherit one end each."""
+def pair() -> tuple[Channel, Channel]:
+    """Give a connected pair of stream sockets, for two processes that inherit one end each."""
     return socket.socketpair()

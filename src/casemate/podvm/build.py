@@ -14,7 +14,7 @@ import msgspec
 
 from casemate.crypto.digest import sha256
 from casemate.errors import HostError, InputError
-from casemate.linux import lock, process
+from casemate.linux import lock, program
 from casemate.podvm import (
     bytecode,
     debian,
@@ -24,6 +24,7 @@ from casemate.podvm import (
     inputs,
     measurements,
     modules,
+    patterns,
     root,
     sbom,
     uki,
@@ -174,7 +175,10 @@ def compose_root(build: Context) -> None:
     compiled = bytecode.compile_modules(
         sources, packages=build.packages.folder, work=build.work / "bytecode"
     )
-    root.add_code(build.tree, compiled)
+    found = patterns.collect(
+        {**dict(site), **build.given.ours}, packages=build.packages.folder, work=build.work
+    )
+    root.add_code(build.tree, compiled, found)
     if build.given.recipe.variant is Variant.DEBUG:
         build.tree.add("usr/bin/busybox", build.packages.file("usr/bin/busybox"))
 
@@ -274,7 +278,7 @@ def _compress(build: Context, data: bytes) -> bytes:
     script = "import sys, zlib; f = zlib.compressobj(9, wbits=31); i, o = sys.stdin, sys.stdout"
     script += "; o.buffer.write(f.compress(i.buffer.read()) + f.flush())"
     python = bytecode.foreign(build.packages.folder, "usr/bin/python3.11")
-    return process.run([*python, "-ISBc", script], input=data, timeout=_PATIENCE).stdout
+    return program.run([*python, "-ISBc", script], input=data, timeout=_PATIENCE).stdout
 
 
 def _compile(build: Context, name: str, defines: list[str]) -> bytes:
@@ -282,7 +286,7 @@ def _compile(build: Context, name: str, defines: list[str]) -> bytes:
     output = build.work / name
     compiler = bytecode.foreign(build.packages.folder, _COMPILER)
     flags = ["-Wall", "-Werror", "-nostdlib", "-nostdinc", "-static"]
-    process.run([*compiler, *flags, *defines, "-o", output, initrd.SOURCE], timeout=_PATIENCE)
+    program.run([*compiler, *flags, *defines, "-o", output, initrd.SOURCE], timeout=_PATIENCE)
     return output.read_bytes()
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from casemate.crypto.digest import sha256
 from casemate.errors import HostError
-from casemate.linux import process
+from casemate.linux import program
 from casemate.podvm import client
 from casemate.podvm.sources import Fetched, Progress, Source, keep
 
@@ -45,7 +45,7 @@ def unpack(fetched: Fetched, into: Path) -> None:
     """Unpack every package into one folder, each checked against the lock first."""
     for source in fetched.sources:
         fetched.read(source)
-        process.run(["dpkg-deb", "--extract", fetched.path(source), into], timeout=client.PATIENCE)
+        program.run(["dpkg-deb", "--extract", fetched.path(source), into], timeout=client.PATIENCE)
 
 
 def _state(folder: Path, suite: str) -> Path:
@@ -93,7 +93,7 @@ def _apt(state: Path, arguments: Sequence[str], cwd: Path | None = None) -> str:
         "Debug::NoLocking": "true",
     }
     words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-    done = process.run(
+    done = program.run(
         ["apt-get", "--quiet", *words, *arguments],
         timeout=client.PATIENCE,
         env=client.environment() | {"LC_ALL": "C.UTF-8"},
@@ -103,7 +103,7 @@ def _apt(state: Path, arguments: Sequence[str], cwd: Path | None = None) -> str:
     if done.status != 0:
         raise HostError(
             "Debian's archive",
-            got=process.last_words(done.stderr),
+            got=program.last_words(done.stderr),
             want=f"an answer to apt-get {arguments[0]}",
             remedy=f"Only the first build asks it. To see more, run: {done.command}",
         )

@@ -1,22 +1,15 @@
 """The root disk: a read-only erofs image with its dm-verity hash tree behind it."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from casemate.errors import HostError
-from casemate.linux import process
+from casemate.linux import program
+from casemate.podvm import verity
 from casemate.podvm.tree import Tree
 
-BLOCK: Final = 4096
-"""Block size of file system and hash tree, in bytes."""
 _UUID: Final = "ca5e0a7e-0000-4000-8000-000000000001"
-SALT: Final = bytes(32)
-"""Fixed, so that the same tree has the same root hash. A salt only guards against tables made
-beforehand, which find no second preimage of SHA-256 either."""
 _PATIENCE: Final = 300.0
-_ROOT_HASH: Final = re.compile(rb"^Root hash:\s+([0-9a-f]{64})$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +17,9 @@ class Verity:
     """How to open the disk: ``blocks`` of data at its start, the hash tree right behind them."""
 
     root_hash: bytes
-    """32 bytes, SHA-256."""
+    """32 bytes, BLAKE2b."""
     blocks: int
-    salt: bytes = SALT
+    salt: bytes = verity.SALT
 
     @property
     def kernel_arguments(self) -> tuple[str, ...]:
@@ -53,7 +46,7 @@ def build(tree: Tree, image: Path, *, work: Path, compression: str) -> Verity:
     work.mkdir()
     tree.write(work)
     options = [f"-z{compression}"] if compression else []
-    process.run(
+    program.run(
         ["mkfs.erofs", "--quiet", "-T0", f"-U{_UUID}", "--all-root", "-x-1", *options, image, work],
         timeout=_PATIENCE,
     )
@@ -61,19 +54,9 @@ def build(tree: Tree, image: Path, *, work: Path, compression: str) -> Verity:
 
 
 def _seal(image: Path) -> Verity:
-    """Append the hash tree (format 1, SHA-256, no superblock; Linux, dm-verity)."""
-    size = image.stat().st_size
-    padded = -(-size // BLOCK) * BLOCK
-    with image.open("r+b") as file:
-        file.truncate(padded)
-    blocks = padded // BLOCK
-    done = process.run(
-        ["veritysetup", "format", "--no-superblock", "--hash=sha256", f"--salt={SALT.hex()}",
-         f"--data-block-size={BLOCK}", f"--hash-block-size={BLOCK}", f"--data-blocks={blocks}",
-         f"--hash-offset={padded}", image, image],
-        timeout=_PATIENCE,
-    )  # fmt: skip
-    found = _ROOT_HASH.search(done.stdout)
-    if found is None:
-        raise HostError("veritysetup format", got=done.stdout, want="a root hash")
-    return Verity(bytes.fromhex(found[1].decode()), blocks)
+    """Append the hash tree."""
+    data = image.read_bytes()
+    data += bytes(-len(data) % verity.BLOCK)
+    made = verity.tree(data)
+    image.write_bytes(data + made.blocks)
+    return Verity(made.root, len(data) // verity.BLOCK)

@@ -7,7 +7,7 @@ from typing import Final
 from casemate.errors import InputError
 from casemate.podvm import elf
 
-INITRD: Final = ("virtio_pci", "virtio_blk", "dm_verity", "erofs")
+INITRD: Final = ("virtio_pci", "virtio_blk", "blake2b_generic", "dm_verity", "erofs")
 """What the initrd needs to reach the root file system."""
 
 BOOT: Final = (
@@ -17,18 +17,11 @@ BOOT: Final = (
 )
 """What the guest's init loads before anything else."""
 
-SCRATCH: Final = (
-    "dm_crypt",
-    "dm_integrity",
-    "aegis128",
-    "aegis128_aesni",
-    "authenc",
-    "xts",
-    "aesni_intel",
-    "sha256_ssse3",
-    "loop",
-)
-"""What encrypted storage needs; loaded beside attestation, not before it."""
+SCRATCH: Final = ("dm_crypt", "dm_integrity", "aegis128", "aegis128_aesni")
+"""What the scratch disk needs; loaded by the process that seals it."""
+
+VOLUMES: Final = ("authenc", "xts", "aesni_intel", "sha256_ssse3", "loop")
+"""What owners' volumes need besides; loaded with the first of them, since few pods have any."""
 
 
 def plan(folder: Path, wanted: Iterable[str]) -> list[Path]:

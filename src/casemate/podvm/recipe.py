@@ -74,6 +74,14 @@ RUNTIME_LIBRARIES: Final = ("libgcc_s.so.1",)
 GUEST_ENTRY: Final = "casemate.guest.init"
 """The guest's composition root; its import closure is the code inside the image."""
 
+GUEST_PROCESSES: Final = (
+    GUEST_ENTRY,
+    "casemate.guest.storage.scratch",
+    "casemate.guest.vault",
+    "casemate.guest.pod",
+)
+"""What the guest's processes import; the entry first, since it leaves modules out."""
+
 FORBIDDEN_ROOMS: Final = (
     "casemate.cli",
     "casemate.peerpods",
@@ -95,6 +103,7 @@ KERNEL_ARGUMENTS: Final = (
     "cryptomgr.notests",  # self tests of ciphers cost half a second under emulation
     "no_timer_check",  # counts ticks against time, which a busy host that emulates cannot promise
     "random.trust_cpu=1",
+    "tsc=reliable",  # else the clock is the HPET, a device of the host and slow to read
     "rcupdate.rcu_expedited=1",  # mounts, namespaces and cgroups wait for grace periods
 )
 

@@ -27,6 +27,7 @@ MODULES: Final = "usr/lib/casemate/kernel"
 MODULE_LISTS: Final = {
     "usr/lib/casemate/modules": modules.BOOT,
     "usr/lib/casemate/modules.scratch": modules.SCRATCH,
+    "usr/lib/casemate/modules.volumes": modules.VOLUMES,
 }
 """Lists of kernel modules to load, absolute paths, dependencies first, one a line."""
 
@@ -159,8 +160,11 @@ def sources(
     return found
 
 
-def add_code(tree: Tree, compiled: Mapping[str, bytes]) -> None:
-    """Add compiled modules: what starts Python as files, everything else as one bundle."""
+def add_code(tree: Tree, compiled: Mapping[str, bytes], patterns: bytes) -> None:
+    """Add compiled modules: what starts Python as files, everything else as one bundle.
+
+    ``patterns`` are the compiled regular expressions that go with them.
+    """
     bundled = {}
     for path, code in compiled.items():
         if path.startswith(_LOOSE):
@@ -168,7 +172,7 @@ def add_code(tree: Tree, compiled: Mapping[str, bytes]) -> None:
         else:
             name, package = _module_name(path)
             bundled[name] = (code, package, "/" + path)
-    tree.add(BUNDLE, File(start.encode(bundled)))
+    tree.add(BUNDLE, File(start.encode(bundled, patterns)))
 
 
 def _module_name(path: str) -> tuple[str, bool]:

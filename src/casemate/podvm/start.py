@@ -5,7 +5,8 @@ all byte code in one bundle with an index: a module is one look-up and one read.
 image as ``casemate_start``; imports nothing that is not built into the interpreter.
 
 Bundle: 8 bytes, little-endian: size of the index; the index (marshal: name → offset from the
-index's end, size, whether it is a package, path in tracebacks); code objects (marshal).
+index's end, size, whether it is a package, path in tracebacks); code objects (marshal). One entry
+is no module: regular expressions, compiled when the image was built (podvm/patterns.py).
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 _Spec: type[ModuleSpec] = type(sys.__spec__)
 _SIZE_FIELD = 8
+_PATTERNS = ""
+"""Name of the entry with the regular expressions."""
+_COMPILER = "re._compiler"
 
 
 class Bundle:
@@ -57,16 +61,35 @@ class Bundle:
         """Run a module's code."""
         spec = module.__spec__
         assert spec is not None, "a module being imported has a spec"
-        offset, size, _, _ = self._index[spec.name]
-        code = marshal.loads(os.pread(self._file, size, self._start + offset))  # noqa: S302  # ours
-        exec(code, module.__dict__)  # noqa: S102  # this is what an importer does
+        exec(self._read(spec.name), module.__dict__)  # noqa: S102  # this is what an importer does
+        if spec.name == _COMPILER:
+            _teach(module, self._read(_PATTERNS))
+
+    def _read(self, name: str) -> Any:
+        offset, size, _, _ = self._index[name]
+        return marshal.loads(os.pread(self._file, size, self._start + offset))  # noqa: S302  # ours
 
 
-def encode(modules: Mapping[str, tuple[bytes, bool, str]]) -> bytes:
-    """Write a bundle: name → marshalled code, whether it is a package, path in tracebacks."""
+def _teach(compiler: Any, known: Mapping[tuple[str | bytes, int], tuple[Any, ...]]) -> None:
+    """Let Python's compiler of regular expressions give the known ones at once."""
+    compile_anew, make = compiler.compile, compiler._sre.compile  # noqa: SLF001  # nothing else
+
+    def compile_or_know(pattern: Any, flags: int = 0) -> Any:
+        found = known.get((pattern, flags))
+        return compile_anew(pattern, flags) if found is None else make(*found)
+
+    compiler.compile = compile_or_know
+
+
+def encode(modules: Mapping[str, tuple[bytes, bool, str]], patterns: bytes) -> bytes:
+    """Write a bundle: name → marshalled code, whether it is a package, path in tracebacks.
+
+    ``patterns`` are compiled regular expressions as ``podvm/patterns.py`` collects them.
+    """
     index: dict[str, tuple[int, int, bool, str]] = {}
     body = bytearray()
-    for name, (code, package, path) in sorted(modules.items()):
+    entries = {**modules, _PATTERNS: (patterns, False, "")}
+    for name, (code, package, path) in sorted(entries.items()):
         index[name] = (len(body), len(code), package, path)
         body += code
     encoded = marshal.dumps(index, 2)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from casemate.crypto.digest import sha256
-from casemate.linux import process
+from casemate.linux import program
 from casemate.podvm import client
 from casemate.podvm.sources import Fetched, Progress, Source, keep
 
@@ -30,7 +30,7 @@ def fetch(folder: Path, requirements: Path, *, progress: Progress) -> Fetched:
 
     def fill(new: Path) -> Iterator[Source]:
         progress("fetching Python packages")
-        process.run(
+        program.run(
             [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes",
              "--only-binary", ":all:", "--dest", new, "--requirement", requirements],
             timeout=client.PATIENCE,

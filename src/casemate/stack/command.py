@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from casemate.errors import HostError, PeerError, Refusal, VerificationError
-from casemate.linux import process
+from casemate.linux import process, program
 from casemate.stack.program import CASEMATE, own_environment
 
 _PATIENCE: Final = 300.0  # seconds; the longest is a pod's start under emulation
@@ -58,7 +58,7 @@ async def plain(
     return done.stdout
 
 
-def _failure(command: str, done: process.Completed) -> Exception:
+def _failure(command: str, done: program.Completed) -> Exception:
     lines = done.stdout.splitlines() or [b""]
     try:
         answer = msgspec.json.decode(lines[-1], type=_Answer)

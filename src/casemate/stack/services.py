@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from casemate.crypto.authority import CertificateAuthority
-from casemate.linux import process
+from casemate.linux import program
 from casemate.net import ports
 from casemate.stack import probe
 from casemate.stack.folder import StateFolder
@@ -45,7 +45,7 @@ def trustee(folder: StateFolder, port: int) -> Launch:
     """Make the Trustee's folder, once, and plan its start with the local VM's TEE allowed."""
     settings = folder.trustee / "trustee.toml"
     if not settings.exists():
-        process.run([*CASEMATE, "trustee", "init", folder.trustee], timeout=60)
+        program.run([*CASEMATE, "trustee", "init", folder.trustee], timeout=60)
     url = f"https://{ports.LOOPBACK}:{port}"
     return Launch(
         name=TRUSTEE,

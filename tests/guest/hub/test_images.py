@@ -246,7 +246,7 @@ async def test_bundle_is_filled_once(shelf: Shelf, tmp_path: Path) -> None:
 async def test_tree_of_a_container_that_is_gone_goes_too(shelf: Shelf, tmp_path: Path) -> None:
     async with guest(shelf, tmp_path) as pod:
         await pod.pull()
-        pod.hub.drop(pod.bundles / "c1")
+        pod.hub.images.drop(pod.bundles / "c1")
     assert not any((tmp_path / "work").iterdir())
 
 

@@ -10,7 +10,7 @@ from casemate.guest.attestation import serve as agents
 from casemate.guest.hub import credentials
 from casemate.guest.hub import serve as hubs
 from casemate.guest.hub.documents import Documents
-from casemate.guest.hub.service import IMAGES, KEYS, MOUNTS, RESOURCES
+from casemate.guest.hub.names import IMAGES, KEYS, MOUNTS, RESOURCES
 from casemate.guest.hub.settings import CREDENTIALS, CredentialSettings
 from casemate.guest.reporting import Stations
 from casemate.net.ttrpc import Client, Server

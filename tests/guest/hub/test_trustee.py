@@ -12,7 +12,7 @@ from casemate.crypto.authority import CertificateAuthority
 from casemate.errors import VerificationError
 from casemate.guest.attestation import serve as agents
 from casemate.guest.hub import serve as hubs
-from casemate.guest.hub.service import RESOURCES
+from casemate.guest.hub.names import RESOURCES
 from casemate.guest.reporting import Stations
 from casemate.net.ttrpc import Client, Server
 from casemate.tee.attesters import Attester

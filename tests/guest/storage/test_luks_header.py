@@ -8,12 +8,12 @@ import pytest
 
 from casemate.errors import HostError, VerificationError
 from casemate.guest.storage import luks_header, volumes
-from casemate.linux import process
+from casemate.linux import program
 
 
 def cryptsetup(*arguments: str, key: bytes = b"") -> bytes:
     fed = ("--key-file", "-") if key else ()
-    return process.run(["cryptsetup", *fed, *arguments], input=key, timeout=60).stdout
+    return program.run(["cryptsetup", *fed, *arguments], input=key, timeout=60).stdout
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 from casemate.errors import CasemateError, HostError, InputError, Refusal, VerificationError
 from casemate.guest.storage import volumes
 from casemate.guest.storage.volumes import SecureMounts
-from casemate.linux import process
+from casemate.linux import program
 from casemate.secret import Secret
 
 KEY = "kbs:///default/volume/key"
@@ -44,7 +44,7 @@ async def test_volume_whose_key_is_refused_stays_closed(tmp_path: Path) -> None:
 
 
 async def test_released_key_is_wiped_when_the_volume_does_not_open(tmp_path: Path) -> None:
-    process.find("cryptsetup")
+    program.find("cryptsetup")
     key = Secret(b"k" * 32)
     with pytest.raises(HostError):
         await mount(VOLUME, tmp_path, key)
@@ -70,7 +70,7 @@ def test_owners_volume_opens_with_the_released_key_and_no_other(tmp_path: Path) 
 
 def cryptsetup(arguments: list[str], key: bytes, *, status: int) -> None:
     argv = ["cryptsetup", "--key-file", "-", *arguments]
-    assert process.run(argv, input=key, timeout=60, check=False).status == status
+    assert program.run(argv, input=key, timeout=60, check=False).status == status
 
 
 @pytest.mark.parametrize(

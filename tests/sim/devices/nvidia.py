@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from casemate.linux.process import run
+from casemate.linux.program import run
 
 SOURCE = Path(__file__).with_name("nvidia.c")
 

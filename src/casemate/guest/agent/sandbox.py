@@ -167,7 +167,7 @@ class Sandbox:
         self._images.pop(name, None)
         self._storages.remove(self._points.pop(name, []))
         _clear(found.bundle)
-        self._storages.drop_image(found.bundle)
+        await self._storages.drop_image(found.bundle)
 
     async def destroy(self) -> None:
         """End every container and tell process 1 that the pod is over."""
@@ -220,7 +220,7 @@ class Sandbox:
         with suppress(HostError):
             await self._crun.delete(name)
         _clear(folder)
-        self._storages.drop_image(folder)
+        await self._storages.drop_image(folder)
 
     def _watch(self, process: Process, name: str = "") -> None:
         self._tasks.create_task(self._attend(process, name), name=f"process {process.pid}")

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -40,9 +40,13 @@ class Rpc(msgspec.Struct, frozen=True):
 class Agent:
     """Every method of the service. ``policy`` is awaited by the first call that needs it."""
 
-    def __init__(self, sandbox: Sandbox, policy: Load) -> None:
+    def __init__(
+        self, sandbox: Sandbox, policy: Load, *, processes: Sequence[int | str] = ("self",)
+    ) -> None:
+        """``processes`` are those of the guest, whose memory GetMetrics tells."""
         self._sandbox = sandbox
         self._load = policy
+        self._processes = processes
         self._policy: AgentPolicy | None = None
 
     def services(self) -> Services:
@@ -86,7 +90,7 @@ class Agent:
             "ReadStderr": Rpc(agent_pb2.ReadStreamRequest, self._read_stderr),
             "CloseStdin": Rpc(agent_pb2.CloseStdinRequest, self._close_stdin),
             "TtyWinResize": Rpc(agent_pb2.TtyWinResizeRequest, self._resize),
-            "GetMetrics": Rpc(agent_pb2.GetMetricsRequest, _metrics),
+            "GetMetrics": Rpc(agent_pb2.GetMetricsRequest, self._metrics),
             "OnlineCPUMem": Rpc(agent_pb2.OnlineCPUMemRequest, _nothing),
             "ReseedRandomDev": Rpc(agent_pb2.ReseedRandomDevRequest, _reseed),
             "GetGuestDetails": Rpc(agent_pb2.GuestDetailsRequest, _details),
@@ -196,6 +200,9 @@ class Agent:
     async def _oom_event(self, _: agent_pb2.GetOOMEventRequest) -> Message:
         return agent_pb2.OOMEvent(container_id=await self._sandbox.oom.get())
 
+    async def _metrics(self, _: agent_pb2.GetMetricsRequest) -> Message:
+        return agent_pb2.Metrics(metrics=statistics.own(self._processes))
+
     async def _set_policy(self, request: agent_pb2.SetPolicyRequest) -> Message:
         self._policy = AgentPolicy(request.policy, name="SetPolicy")
         return _EMPTY
@@ -221,10 +228,6 @@ async def _version(_: bytes) -> bytes:
 async def _nothing(_: Message) -> Message:
     """What a pod VM has no need to do, and upstream's callers expect to succeed."""
     return _EMPTY
-
-
-async def _metrics(_: agent_pb2.GetMetricsRequest) -> Message:
-    return agent_pb2.Metrics(metrics=statistics.own())
 
 
 async def _reseed(request: agent_pb2.ReseedRandomDevRequest) -> Message:

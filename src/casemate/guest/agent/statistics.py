@@ -1,6 +1,6 @@
 """Usage of a container in the agent API's shapes (runtime.md §5.2)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -54,15 +54,21 @@ def network(table: str | None = None) -> Iterator[agent_pb2.NetworkStats]:
                 yield agent_pb2.NetworkStats(name=name.strip(), **counters)
 
 
-def own() -> str:
-    """Numbers of this process as Prometheus text."""
-    status = Path("/proc/self/status").read_text()
-    rows = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
-    resident = int(rows["VmRSS"].split()[0]) * 1024
-    threads = int(rows["Threads"])
+def own(processes: Sequence[int | str] = ("self",), proc: Path = Path("/proc")) -> str:
+    """Numbers of the guest's own processes together, as Prometheus text.
+
+    Memory that processes share is counted once: each tells its proportional set (proc(5), Pss).
+    """
+    resident = sum(_number(proc / str(p) / "smaps_rollup", "Pss") for p in processes) * 1024
+    threads = sum(_number(proc / str(p) / "status", "Threads") for p in processes)
     return (
         "# TYPE process_resident_memory_bytes gauge\n"
         f"process_resident_memory_bytes {resident}\n"
         "# TYPE process_threads gauge\n"
         f"process_threads {threads}\n"
     )
+
+
+def _number(file: Path, row: str) -> int:
+    lines = (line.split(":", 1) for line in file.read_text().splitlines() if ":" in line)
+    return next(int(rest.split()[0]) for name, rest in lines if name == row)

@@ -28,7 +28,7 @@ class Storages:
         self,
         pull: Pull,
         *,
-        drop: Callable[[Path], None] | None = None,
+        drop: Callable[[Path], Awaitable[None]] | None = None,
         folders: Sequence[Path] = _FOLDERS,
     ) -> None:
         """``folders`` are those below which the host may have something mounted."""
@@ -64,10 +64,10 @@ class Storages:
                 del self._mounted[point]
                 _take_away(point)
 
-    def drop_image(self, bundle: Path) -> None:
+    async def drop_image(self, bundle: Path) -> None:
         """Forget the image of a bundle whose container, with all mounts, is gone."""
         if self._drop is not None:
-            self._drop(bundle)
+            await self._drop(bundle)
 
     async def _add(self, storage: agent_pb2.Storage, bundle: Path | None) -> Path | None:
         match storage.driver:

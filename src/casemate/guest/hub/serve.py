@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from casemate.errors import CasemateError, InputError
+from casemate.guest import machine
 from casemate.guest.attestation.agent import AttestationAgent
 from casemate.guest.hub import credentials, settings
 from casemate.guest.hub.documents import Documents
@@ -49,13 +50,10 @@ class Hub(msgspec.Struct, frozen=True):
         """The ttrpc services to serve on ``SOCKET``."""
         return self.service.services()
 
-    async def pull(self, image_url: str, bundle: Path) -> None:
-        """Pull an image into a bundle, for the agent beside us; see ``Images.pull``."""
-        await self.images.pull(image_url, bundle)
-
-    def drop(self, bundle: Path) -> None:
-        """Forget the image of a bundle that is no longer used; see ``Images.drop``."""
-        self.images.drop(bundle)
+    @property
+    def services_of_agent(self) -> Services:
+        """The ttrpc services for the agent beside us."""
+        return self.service.services_of_agent()
 
     async def prepare(self) -> None:
         """Attest and fetch what settings name, before anybody asks: it saves the first pull time.
@@ -123,6 +121,8 @@ def _secure_mounts(documents: Documents) -> SecureMount:
     ) -> None:
         from casemate.guest.storage.volumes import SecureMounts
 
+        for modules in (machine.SCRATCH_MODULES, machine.VOLUME_MODULES):
+            machine.load_modules(modules)
         await SecureMounts(fetch).mount(kind, options, flags, mount_point)
 
     return secure_mount

@@ -8,16 +8,13 @@ from casemate.errors import InputError
 from casemate.guest import messages
 from casemate.guest.hub.image_keys import ImageKeys
 from casemate.guest.hub.images import Images
+from casemate.guest.hub.names import IMAGES, KEYS, MOUNTS, RESOURCES, TREES
 from casemate.guest.hub.resources import Resources
 from casemate.net.ttrpc import Services
 from casemate.wire.pb import confidential_data_hub_pb2 as pb
 from casemate.wire.pb import keyprovider_pb2
 from casemate.wire.resource_uri import ResourceUri
 
-RESOURCES: Final = "api.GetResourceService"
-IMAGES: Final = "api.ImagePullService"
-MOUNTS: Final = "api.SecureMountService"
-KEYS: Final = "keyprovider.KeyProviderService"
 _BUNDLES: Final = Path("/run/kata-containers")
 
 SecureMount: TypeAlias = Callable[[str, Mapping[str, str], Sequence[str], Path], Awaitable[None]]
@@ -55,6 +52,13 @@ class HubService:
             KEYS: {"UnWrapKey": self.unwrap_key},
         }
 
+    def services_of_agent(self) -> Services:
+        """Give what the agent of the same guest may ask, over a channel of its own."""
+        return {
+            IMAGES: {"PullImage": self.pull_image},
+            TREES: {"DropImage": self.drop_image},
+        }
+
     async def get_resource(self, payload: bytes) -> bytes:
         request = messages.parse(pb.GetResourceRequest, payload)
         secret = await self._resources.get(ResourceUri.parse(request.ResourcePath))
@@ -65,6 +69,11 @@ class HubService:
         image = await self._images.pull(request.image_url, self._bundle(request.bundle_path))
         digest = str(image.manifest_digest)
         return pb.ImagePullResponse(manifest_digest=digest).SerializeToString()
+
+    async def drop_image(self, payload: bytes) -> bytes:
+        request = messages.parse(pb.ImagePullRequest, payload)
+        self._images.drop(self._bundle(request.bundle_path))
+        return b""
 
     async def secure_mount(self, payload: bytes) -> bytes:
         request = messages.parse(pb.SecureMountRequest, payload)

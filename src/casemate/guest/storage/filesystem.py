@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Final
 
 from casemate.linux import block, mount
-from casemate.linux.process import Completed, run
+from casemate.linux.program import Completed, run
 
 _BLOCK: Final = 4096
 _LONGEST: Final = 600.0
 _BACKUPS: Final = re.compile(rb"Superblock backups stored on blocks:\s*([0-9,\s]+)")
 _LAZY: Final = "lazy_itable_init"
+_NO_BACKUPS: Final = "num_backup_sb=0"
 _TOLD: Final = ("-F", "-b", str(_BLOCK))
 
 
@@ -26,8 +27,7 @@ def make_ext4(device: Path, options: Sequence[str]) -> None:
         HostError: mke2fs fails.
     """
     words = written_tables(options)
-    planned = _mke2fs(["-n", *_TOLD, *words, str(device)])
-    _write_first(device, [0, *backups(planned.stdout)])
+    _write_first(device, [0, *_planned_backups(device, words)])
     _mke2fs([*_TOLD, *words, str(device)])
 
 
@@ -61,6 +61,12 @@ def backups(plan: bytes) -> list[int]:
     """Block numbers of the superblock backups, out of what ``mke2fs -n`` prints."""
     found = _BACKUPS.search(plan)
     return [int(n) for n in re.findall(rb"[0-9]+", found[1])] if found else []
+
+
+def _planned_backups(device: Path, words: Sequence[str]) -> list[int]:
+    if any(_NO_BACKUPS in word for word in words):
+        return []
+    return backups(_mke2fs(["-n", *_TOLD, *words, str(device)]).stdout)
 
 
 def _write_first(device: Path, numbers: Sequence[int]) -> None:

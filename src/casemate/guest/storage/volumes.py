@@ -4,7 +4,6 @@ import asyncio
 import os
 import re
 import shlex
-import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -76,7 +75,7 @@ class SecureMounts:
         if unknown := set(flags) - _FLAGS:
             raise InputError("SecureMount flags", got=min(unknown), want=", ".join(sorted(_FLAGS)))
         device = _device(wanted)
-        name = wanted.mapper_name or str(uuid.uuid4())
+        name = wanted.mapper_name or _name()
         key = await self._key(wanted)
         header: Path | None = None
         try:
@@ -100,7 +99,7 @@ class SecureMounts:
         """The header to open with, out of the host's reach: a new one, or a copy found sound."""
         if wanted.source_type == "empty":
             return self._make_header(device)
-        file = self._headers / f"{uuid.uuid4()}.header"
+        file = self._headers / f"{_name()}.header"
         try:
             await asyncio.to_thread(luks_header.copy, device, file)
             metadata = await _cryptsetup(["luksDump", "--dump-json-metadata", str(file)])
@@ -120,6 +119,11 @@ class SecureMounts:
         except OSError as error:
             raise HostError(f"header for {device}", got=error, want="a device used once") from error
         return file
+
+
+def _name() -> str:
+    """A name that nothing else has."""
+    return os.urandom(16).hex()
 
 
 def parse(options: Mapping[str, str]) -> BlockDevice:

@@ -7,7 +7,7 @@
  *
  * Command line: casemate.verity=<root hash: 64 hex> casemate.blocks=<data blocks of 4096 bytes>
  *               casemate.salt=<64 hex>
- * The hash tree follows the data at once, without a superblock (block size 4096, SHA-256, format 1).
+ * The hash tree follows the data at once, without a superblock (block size 4096, BLAKE2b with 32 bytes, format 1).
  *
  * Built by the image build with tcc -nostdlib -nostdinc -static: only system calls (x86-64).
  * With -DBARE it is the init of the bare image instead: says that it runs, and powers off.
@@ -267,7 +267,7 @@ static void lay_verity(const char *more)
     memcpy(request.target, "verity", 7);
     used = 0;
     say("1 "), say(disk), say(" "), say(disk), say(" 4096 4096 "), say(blocks), say(" "), say(blocks);
-    say(" sha256 "), say(root_hash), say(" "), say(salt), say(more);
+    say(" blake2b-256 "), say(root_hash), say(" "), say(salt), say(more);
     line[used] = 0;
     memcpy(request.parameters, line, used + 1);
     used = 0;

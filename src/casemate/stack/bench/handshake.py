@@ -20,7 +20,7 @@ import msgspec
 from casemate.crypto import jwe
 from casemate.crypto.keys import Kind, PrivateKey
 from casemate.errors import PeerError
-from casemate.linux import daemon, process
+from casemate.linux import daemon, program
 from casemate.net import ports
 from casemate.net.http import HttpClient, Response
 from casemate.net.kbs_admin import KbsAdmin
@@ -60,7 +60,7 @@ async def _run(
     progress("floor: bare cryptography")
     floor = bare(200)
     site = folder / "trustee"
-    process.run([*CASEMATE, "trustee", "init", site], timeout=60)
+    program.run([*CASEMATE, "trustee", "init", site], timeout=60)
     port = ports.free()
     server = daemon.spawn(
         [*CASEMATE, "trustee", "serve", "--config", site / "trustee.toml"],

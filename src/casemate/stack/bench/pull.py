@@ -57,7 +57,7 @@ async def run(
         HostError: no docker-registry, skopeo or umoci on this machine.
     """
     for program in ("docker-registry", "skopeo", "umoci"):
-        process.find(program)
+        program.find(program)
     with tempfile.TemporaryDirectory(prefix="casemate-bench-") as name:
         bench = _Bench(Path(name))
         async with bench.registry():

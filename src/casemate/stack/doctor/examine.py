@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from casemate.errors import CasemateError
-from casemate.linux.process import SEARCH_PATH
+from casemate.linux.program import SEARCH_PATH
 from casemate.stack.doctor import machine, tools
 from casemate.stack.doctor.finding import Finding, Grade
 

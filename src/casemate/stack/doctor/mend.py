@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from casemate.errors import CasemateError, HostError
-from casemate.linux import process
+from casemate.linux import program
 from casemate.stack.doctor.finding import Finding
 
 _PATIENCE: Final = 900.0  # seconds
@@ -25,16 +25,16 @@ def install(packages: Sequence[str]) -> None:
         HostError: no right to install, no network, or no such package.
     """
     root = _as_root(packages)
-    process.run([*root, *_QUIET, "apt-get", "update", "-qq"], timeout=_PATIENCE)
+    program.run([*root, *_QUIET, "apt-get", "update", "-qq"], timeout=_PATIENCE)
     install = ("apt-get", "install", "-y", "-qq", "--no-install-recommends")
-    process.run([*root, *_QUIET, *install, *packages], timeout=_PATIENCE)
+    program.run([*root, *_QUIET, *install, *packages], timeout=_PATIENCE)
 
 
 def _as_root(packages: Sequence[str]) -> list[str]:
     if os.geteuid() == 0:
         return []
     try:
-        process.run(["sudo", "-n", "true"], timeout=10)
+        program.run(["sudo", "-n", "true"], timeout=10)
     except CasemateError as error:
         raise HostError(
             "installing packages",
