@@ -11,8 +11,13 @@ import pytest
 from casemate.crypto import base64url, jwe
 from casemate.crypto.keys import Kind, PrivateKey
 from casemate.errors import InputError, VerificationError
+from casemate.guest.attestation.handshake import Handshake as GuestHandshake
+from casemate.guest.broker import Broker
+from casemate.guest.reporting import Stations
+from casemate.linux.uv import Uv
 from casemate.net.http import HttpClient
 from casemate.settings import read
+from casemate.tee.se.attester import SeAttester
 from casemate.tee.se.report import SeRequest
 from casemate.trustee.found import found
 from casemate.trustee.kbs.remote import ATTESTATION, RemoteAttestation
@@ -20,6 +25,7 @@ from casemate.trustee.serve import Part, Trustee, require_profile
 from casemate.trustee.settings import PREFIX, TABLE
 from casemate.wire import kbs
 from casemate.wire.pb import attestation_pb2 as pb
+from tests.sim.devices.uv import FakeUv
 from tests.sim.secure_execution import IMAGE, OTHER_IMAGE, Mainframe, SecureGuest, settings
 from tests.sim.trustee import running
 from tests.trustee.site import Site, claims_of, refusal
@@ -76,6 +82,30 @@ async def refused(guest: SecureGuest, **options: Any) -> kbs.ErrorBody:
     status, body = await guest.attest(**options)
     assert status == 401
     return FOUND(body)
+
+
+async def test_our_guest_attests_through_its_device(
+    tmp_path: Path, folders: Path, mainframe: Mainframe
+) -> None:
+    def attest(request: bytes, user: bytes) -> tuple[bytes, bytes, bytes]:
+        asked = SeRequest(
+            request_blob=request,
+            measurement_size=64,
+            additional_size=64,
+            encr_measurement_key=b"",
+            encr_request_nonce=b"",
+            image_hdr_tags=b"",
+        )
+        answer = mainframe.machine.answer(asked, user)
+        return answer.measurement, answer.additional_data, answer.cuid
+
+    attester = SeAttester(Uv(open_device=FakeUv(attest).open))
+    async with running(tmp_path / "trustee", **settings(folders)) as served:
+        broker = Broker(served.url, served.authority, pinned_in="--ca")
+        passport = await GuestHandshake(broker, attester, Stations(lambda _event: None)).attest()
+        await broker.close()
+    claims = claims_of(passport.token)["submods"]["cpu0"]["ear.veraison.annotated-evidence"]
+    assert claims["se"]["cuid"] == (b"c" * 16).hex()
 
 
 async def test_a_secret_is_released_over_https_by_ibms_policy(

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, Protocol
 import msgspec
 
 from casemate.crypto.digest import Digest
-from casemate.errors import HostError
+from casemate.errors import HostError, PeerError
 from casemate.tee.detection import Probes, Why
 from casemate.tee.machine import Machine
 
@@ -184,7 +184,7 @@ def _open(row: Row, probes: Probes) -> _Looked:
         return row, None, why
     try:
         return row, getattr(import_module(row.module), row.opener)(probes.machine), None
-    except HostError as error:
+    except (HostError, PeerError) as error:  # a device that is none, or answers nonsense
         return row, None, str(error)
 
 

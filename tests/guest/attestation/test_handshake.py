@@ -1,16 +1,19 @@
 import asyncio
 import json
+import threading
+from base64 import b64decode
 
 import pytest
 
 from casemate.crypto.digest import sha256
-from casemate.errors import PeerError, VerificationError
-from casemate.guest.attestation.handshake import Handshake
+from casemate.errors import HostError, PeerError, VerificationError
+from casemate.guest.attestation.handshake import EvidenceSource, Handshake
 from casemate.guest.attestation.rcar import Passport
 from casemate.guest.broker import Broker, Sleep
 from casemate.guest.reporting import Stations
 from casemate.net.http_server import Answer
 from casemate.tee.sample.attester import SampleAttester
+from casemate.tee.sampledevice.attester import SampleDevice
 from casemate.wire import kbs
 from casemate.wire.console import ConsoleEvent, EventKind
 from tests.sim import broker as sim
@@ -42,6 +45,67 @@ async def test_token_comes_with_the_key_it_speaks_for() -> None:
     assert json.loads(kbs.encode(jwk)) == json.loads(kbs.encode(sent.runtime_data.tee_pubkey))
     assert sent.init_data == kbs.InitDataField("toml", "version = 1")
     assert sent.runtime_data.nonce == sim.NONCE
+
+
+class Dead:
+    """A device that is gone."""
+
+    tee = "nvidia"
+
+    def evidence(self, report_data: bytes) -> bytes:
+        raise HostError("NVML", got=f"no device for {report_data.hex()}", want="a report")
+
+
+class Slow(SampleAttester):
+    """A TEE whose evidence takes seconds."""
+
+    thread = 0
+
+    @property
+    def tee(self) -> str:
+        return "az-snp-vtpm"
+
+    def evidence(self, report_data: bytes) -> bytes:
+        self.thread = threading.get_ident()
+        return super().evidence(report_data)
+
+
+async def attest_with(url: str, attester: EvidenceSource, *devices: EvidenceSource) -> Passport:
+    broker = Broker(url, sim.AUTHORITY.certificate_pem.decode(), pinned_in="aa.toml")
+    told = Stations(lambda _event: None)
+    try:
+        return await Handshake(broker, attester, told, devices=devices).attest()
+    finally:
+        await broker.close()
+
+
+async def test_devices_attest_beside_the_tee_which_covers_them() -> None:
+    async with sim.running() as broker:
+        await attest_with(broker.url, SampleAttester(), SampleDevice())
+        sent = kbs.parse_attestation(broker.requests[-1].body)
+    additional = sent.tee_evidence.additional_evidence
+    found = json.loads(additional)
+    assert set(found) == {"sampledevice"}
+    nonce = kbs.device_report_data(sent.runtime_data).value
+    assert b64decode(found["sampledevice"]["report_data"]) == nonce
+    primary = json.loads(bytes(sent.tee_evidence.primary_evidence))
+    covered = kbs.report_data(sent.runtime_data, additional).value
+    assert b64decode(primary["report_data"]) == covered
+    assert covered != kbs.report_data(sent.runtime_data, "").value
+
+
+async def test_nothing_is_attested_without_a_device_that_should_be_there() -> None:
+    async with sim.running() as broker:
+        with pytest.raises(HostError, match="NVML"):
+            await attest_with(broker.url, SampleAttester(), SampleDevice(), Dead())
+        assert broker.asked("attest") == 0
+
+
+async def test_evidence_that_takes_seconds_does_not_stop_the_loop() -> None:
+    slow = Slow()
+    async with sim.running() as broker:
+        await attest_with(broker.url, slow)
+    assert slow.thread not in {0, threading.get_ident()}
 
 
 async def test_each_handshake_has_its_own_key() -> None:

@@ -1,3 +1,4 @@
+import base64
 import json
 from typing import Any
 
@@ -7,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from casemate.crypto import base64url
+from casemate.crypto.digest import Algorithm
 from casemate.crypto.jwk import EcTeeKey, RsaTeeKey
 from casemate.errors import CasemateError, InputError, PeerError, VerificationError
 from casemate.guest.attestation import rcar
@@ -186,3 +188,28 @@ def test_any_json_in_extra_params_raises_only_our_errors(extra: object) -> None:
     except PeerError:
         return
     assert binding.report_data().algorithm == binding.algorithm
+
+
+def test_secure_execution_is_asked_by_the_verifiers_request() -> None:
+    nonce = json.dumps({"request_blob": "AAAA", "measurement_size": 64})
+    body = json.dumps({"nonce": nonce, "extra-params": {"selected-hash-algorithm": "sha384"}})
+    binding = rcar.bind(body.encode(), KEY, "se")
+    assert binding.algorithm is Algorithm.SHA512
+    asked = json.loads(binding.asked("se"))
+    digest = asked.pop("runtime_data_digest")
+    assert base64.b64decode(digest) == binding.report_data().value
+    assert asked == json.loads(nonce)
+    assert binding.asked("snp", "{}") == binding.report_data("{}").value
+
+
+@pytest.mark.parametrize("nonce", ["AAEC", "[]", "{", "[" * 5000])
+def test_nonce_that_is_no_request_is_refused(nonce: str) -> None:
+    body = json.dumps({"nonce": nonce, "extra-params": ""})
+    with pytest.raises(PeerError, match="Secure Execution"):
+        rcar.bind(body.encode(), KEY, "se").asked("se")
+
+
+def test_evidence_of_devices_is_one_object_and_nothing_without_devices() -> None:
+    assert rcar.additional_evidence({}) == ""
+    found = rcar.additional_evidence({"nvidia": b'{"a":1}', "tpm": b'{"b": 2}'})
+    assert found == '{"nvidia":{"a":1},"tpm":{"b": 2}}'

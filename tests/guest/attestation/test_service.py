@@ -18,6 +18,7 @@ from casemate.guest.reporting import Stations
 from casemate.net.http_server import Answer
 from casemate.net.ttrpc import Client, Server
 from casemate.tee.sample.attester import SampleAttester
+from casemate.tee.sampledevice.attester import SampleDevice
 from casemate.wire import initdata
 from casemate.wire.console import ConsoleEvent
 from casemate.wire.pb import attestation_agent_pb2 as pb
@@ -35,6 +36,10 @@ class Registers(SampleAttester):
     @property
     def tee(self) -> str:
         return "tpm"
+
+    @property
+    def has_registers(self) -> bool:
+        return True
 
     def extend(self, register: int, digest: bytes, event: bytes = b"") -> None:
         self.extended.append((register, digest, event))
@@ -76,6 +81,30 @@ async def test_evidence_comes_over_the_socket(tmp_path: Path) -> None:
     assert json.loads(evidence) == {"svn": "1", "report_data": "YWJj"}
     assert pb.GetEvidenceResponse.FromString(devices).Evidence == b""
     assert pb.GetTeeTypeResponse.FromString(tee).tee == "sample"
+
+
+async def test_devices_are_named_and_asked_over_the_socket() -> None:
+    served = AttestationAgent(
+        parse(""), SampleAttester(), None, stations(), devices=(SampleDevice(),)
+    )
+    named = await call(served, "GetAdditionalTees", pb.GetAdditionalTeesRequest())
+    assert pb.GetAdditionalTeesResponse.FromString(named).additional_tees == ["sampledevice"]
+    request = pb.GetAdditionalEvidenceRequest(RuntimeData=b"abc")
+    answer = await call(served, "GetAdditionalEvidence", request)
+    found = json.loads(pb.GetEvidenceResponse.FromString(answer).Evidence)
+    assert found == {"sampledevice": {"svn": "2", "report_data": "YWJj"}}
+
+
+async def test_tee_with_registers_that_this_kernel_lacks_measures_nothing(tmp_path: Path) -> None:
+    class Old(Registers):
+        @property
+        def has_registers(self) -> bool:
+            return False
+
+    answer = await call(agent(Old(), log=tmp_path / "log"), "ExtendRuntimeMeasurement", event())
+    found = pb.ExtendRuntimeMeasurementResponse.FromString(answer)
+    assert found.Result == pb.NOT_SUPPORTED
+    assert not (tmp_path / "log").exists()
 
 
 async def test_token_comes_with_its_key_as_upstream_writes_it() -> None:

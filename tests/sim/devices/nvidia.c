@@ -1,6 +1,7 @@
 /* NVIDIA's two libraries in small, with their calling conventions: structures by value included.
  * Environment: FAKE_GPUS and FAKE_SWITCHES (how many), FAKE_ARCH (NVML's number), FAKE_CC (0 or 1),
- * FAKE_FAIL (name of a function that fails), FAKE_SIZE (size that reports and chains claim).
+ * FAKE_FAIL (name of a function that fails), FAKE_SIZE (size that reports and chains claim),
+ * FAKE_REPORT and FAKE_CHAIN (files that are answered instead of our own words).
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -17,6 +18,17 @@ static int fails(const char *name)
 {
     const char *text = getenv("FAKE_FAIL");
     return text && !strcmp(text, name);
+}
+
+static uint32_t from_file(const char *name, void *room, size_t size, uint32_t otherwise)
+{
+    const char *path = getenv(name);
+    FILE *file = path ? fopen(path, "rb") : NULL;
+    if (!file)
+        return number("FAKE_SIZE", otherwise);
+    size = fread(room, 1, size, file);
+    fclose(file);
+    return size;
 }
 
 #define ANSWER(code) return fails(__func__) ? 999 : (code)
@@ -62,14 +74,14 @@ int nvmlDeviceGetConfComputeGpuAttestationReport(void *handle, report_t *report)
     (void)handle;
     memcpy(report->report, report->nonce, 32);
     memcpy(report->report + 32, "report", 6);
-    report->size = number("FAKE_SIZE", 38);
+    report->size = from_file("FAKE_REPORT", report->report, sizeof report->report, 38);
     ANSWER(0);
 }
 int nvmlDeviceGetConfComputeGpuCertificate(void *handle, certificates_t *found)
 {
     (void)handle;
     memcpy(found->chain, "chain", 5);
-    found->size = number("FAKE_SIZE", 5);
+    found->size = from_file("FAKE_CHAIN", found->chain, sizeof found->chain, 5);
     ANSWER(0);
 }
 

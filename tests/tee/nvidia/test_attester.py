@@ -11,6 +11,7 @@ from casemate.linux import nscq, nvml
 from casemate.tee.machine import Machine
 from casemate.tee.nvidia.attester import NvidiaAttester, open_attester
 from tests.sim.devices.nvidia import build
+from tests.sim.simulated_tee import SimulatedTee
 
 REPORT_DATA = bytes(range(48))
 
@@ -40,6 +41,21 @@ def test_gpus_and_switches_report_the_nonce(attester: NvidiaAttester, library: c
     assert b64decode(switch["evidence"]) == REPORT_DATA[:32] + b"switches"
     assert b64decode(switch["certificate"]) == b"chain"
     assert (library.fake_open_count(), library.fake_sessions()) == (0, 0)
+
+
+def test_report_of_a_gpu_is_verified(
+    library: ctypes.CDLL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    tee = SimulatedTee("nvidia", report_data=REPORT_DATA.hex())
+    tee.binary()
+    assert tee.last is not None
+    (device,) = devices(tee.last.evidence)
+    for name, member in (("FAKE_REPORT", "evidence"), ("FAKE_CHAIN", "certificate")):
+        (tmp_path / name).write_bytes(b64decode(device[member]))
+        monkeypatch.setenv(name, str(tmp_path / name))
+    made = NvidiaAttester(with_switches=False, gpu_library=library)
+    found = tee.accepted(made.evidence(REPORT_DATA), REPORT_DATA)
+    assert (found.tee, found.tee_class) == ("nvidia", "gpu")
 
 
 def test_short_report_data_is_padded(attester: NvidiaAttester) -> None:
