@@ -20,7 +20,7 @@ from casemate.tee.verifiers import trail_of, verify
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 
-def simulated(tee: str, **fields: str) -> Simulated:
+def simulated(tee: str, /, **fields: str) -> Simulated:
     """Make evidence at NOW. Field names with a dot are given with ``__``."""
     return SIMULATORS[tee].make({k.replace("__", "."): v for k, v in fields.items()}, NOW)
 
@@ -69,7 +69,7 @@ def verdict(
     return found
 
 
-def claims_of(tee: str, chosen: Options | None = None, **fields: str) -> dict[str, Any]:
+def claims_of(tee: str, chosen: Options | None = None, /, **fields: str) -> dict[str, Any]:
     """Verify a simulation and give its claims."""
     made = simulated(tee, **fields)
     return verdict(made, inputs_of(made, options=chosen)).claims
@@ -95,7 +95,7 @@ def refused(verification: Callable[[], VerifiedEvidence]) -> str:
     raise AssertionError(f"accepted: {found.claims}")
 
 
-def refusal_of(tee: str, chosen: Options | None = None, **fields: str) -> str:
+def refusal_of(tee: str, chosen: Options | None = None, /, **fields: str) -> str:
     """Make a simulation with these fields, and give what refuses it."""
     made = simulated(tee, **fields)
     return refusal(made, inputs_of(made, options=chosen))

@@ -49,7 +49,9 @@ def test_extension_of_a_real_platform() -> None:
 def test_extension_of_the_processor_authority_is_shorter() -> None:
     found = PckExtension.of(leaf_of(vector("sgx", "qvl_sgx_quote.dat").read_bytes()))
     assert found.sgx_type is SgxType.STANDARD
-    assert found.platform_instance_id is found.dynamic_platform is found.smt_enabled is None
+    assert found.platform_instance_id is None
+    assert found.dynamic_platform is None
+    assert found.smt_enabled is None
 
 
 def test_simulated_extension_is_read() -> None:
