@@ -10,12 +10,11 @@ with atheris.instrument_imports(include=["casemate", "fuzz"]):
 
 
 def main() -> None:
-    """Write seeds into the first corpus, unless corpora are merged; hand over to the fuzzer."""
+    """Write seeds into the first corpus, then hand over to the fuzzer."""
     name, *rest = sys.argv[1:]
-    if "-merge=1" not in rest:
-        folder = Path(next(word for word in rest if not word.startswith("-")))
-        for number, seed in enumerate(seeds(name)):
-            (folder / f"seed-{number}").write_bytes(seed)
+    folder = Path(next(word for word in rest if not word.startswith("-")))
+    for number, seed in enumerate(seeds(name)):
+        (folder / f"seed-{number}").write_bytes(seed)
     atheris.Setup([sys.argv[0], *rest], lambda data: run(name, data))
     atheris.Fuzz()
 

@@ -6,6 +6,7 @@ lies in build/fuzz/.
 """
 
 import argparse
+import hashlib
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ CORPUS: Final = ROOT / "fuzz/corpus"
 FINDINGS: Final = ROOT / "build/fuzz"
 _LARGEST: Final = 64 << 10
 _LARGEST_KEPT: Final = 4 << 10
+_MOST_KEPT: Final = 24
 _SPARE: Final = 90  # seconds beyond the fuzzing time before a run is ended
 _AT_ONCE: Final = 2
 
@@ -51,8 +53,7 @@ def _fuzz(name: str, seconds: int, *, keep: bool) -> bool:
         limits = [f"-max_total_time={seconds}", f"-max_len={_LARGEST}", "-timeout=10"]
         done = _one(name, [grown, *known], limits, seconds)
         if keep and done.returncode == 0:
-            kept.mkdir(parents=True, exist_ok=True)
-            _one(name, [kept, grown], ["-merge=1", f"-max_len={_LARGEST_KEPT}"], seconds)
+            _keep(grown, kept)
     told = done.stderr.decode(errors="replace")
     held = done.returncode == 0
     last = "".join(told.strip().splitlines()[-1:])
@@ -60,6 +61,19 @@ def _fuzz(name: str, seconds: int, *, keep: bool) -> bool:
     if not held:
         print(told[-4000:], flush=True)
     return held
+
+
+def _keep(grown: Path, kept: Path) -> None:
+    """Keep the smallest of what reached something new, each under the digest of its content."""
+    found = sorted(
+        (file for file in grown.iterdir() if not file.name.startswith("seed-")),
+        key=lambda file: file.stat().st_size,
+    )
+    kept.mkdir(parents=True, exist_ok=True)
+    for file in found[:_MOST_KEPT]:
+        body = file.read_bytes()
+        if len(body) <= _LARGEST_KEPT:
+            (kept / hashlib.sha256(body).hexdigest()[:16]).write_bytes(body)
 
 
 def _one(

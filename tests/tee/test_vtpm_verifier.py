@@ -255,6 +255,7 @@ def test_unknown_tee_is_refused() -> None:
         verify("tdx9", b"{}", EXPECTED, Inputs(now=NOW, anchors=ANCHORS))
 
 
+@pytest.mark.check("tpm", 1)
 @given(st.binary(max_size=512))
 @settings(max_examples=50)
 def test_any_bytes_at_all_are_refused(data: bytes) -> None:

@@ -193,7 +193,7 @@ def test_evidence_put_together_of_the_parts_passes(machine: Presented) -> None:
     [
         pytest.param(0x1A6, lambda _: 0, "certified tcb", id="snp patch level"),
         pytest.param(0x6E0, lambda byte: byte + 1, "variable data", id="variable data"),
-        pytest.param(0x540, lambda _: 0, "attestation key", id="attestation key"),
+        pytest.param(0x540, lambda _: 0, "tpm key", id="attestation key"),
         pytest.param(0x000, lambda byte: byte ^ 1, "hcl report", id="magic"),
         pytest.param(0x4CC, lambda _: 2, "hcl report", id="sha-384"),
         pytest.param(0x4C8, lambda _: 4, "hcl report", id="tdx"),

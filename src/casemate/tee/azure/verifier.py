@@ -48,7 +48,7 @@ CHECKS: Final = (
     ),
     Check(
         4,
-        "attestation key",
+        "tpm key",
         _T.IDENTITY,
         "the variable data names one RSA key HCLAkPub",
         "tee §7.2",
