@@ -185,14 +185,12 @@ def verify_tcb_order(step: Step, report: Report) -> None:
     Raises:
         VerificationError: one is.
     """
-    current = report.current_tcb.parts
-    committed = report.committed_tcb.parts
-    for name, level in report.reported_tcb.parts.items():
-        _at_most(step, f"reported_tcb.{name}", level, "committed", committed[name])
-    for name, level in committed.items():
-        _at_most(step, f"committed_tcb.{name}", level, "current", current[name])
-    for name, level in report.launch_tcb.parts.items():
-        _at_most(step, f"launch_tcb.{name}", level, "current", current[name])
+    tcbs = report.current_tcb, report.committed_tcb, report.reported_tcb, report.launch_tcb
+    current, committed, reported, launched = (tcb.parts for tcb in tcbs)
+    for name, most in current.items():
+        _at_most(step, f"reported_tcb.{name}", reported[name], "committed", committed[name])
+        _at_most(step, f"committed_tcb.{name}", committed[name], "current", most)
+        _at_most(step, f"launch_tcb.{name}", launched[name], "current", most)
     step.require(
         report.committed <= report.current,
         "committed firmware",
