@@ -4,6 +4,7 @@ import pytest
 
 from casemate.errors import InputError
 from casemate.podvm import guest_code, recipe
+from casemate.tee import attesters
 
 
 def package(root: Path, files: dict[str, str]) -> Path:
@@ -71,4 +72,6 @@ def test_real_guest_reaches_no_forbidden_room() -> None:
     source = Path(guest_code.__file__).parents[2]
     found = guest_code.closure(source, recipe.GUEST_ENTRY, forbidden=recipe.FORBIDDEN_ROOMS)
     assert "casemate/guest/init.py" in found
+    rows = (*attesters.PRIMARY, *attesters.DEVICES)
+    assert {row.module.replace(".", "/") + ".py" for row in rows} <= set(found)
     assert not any("verifier" in path for path in found)

@@ -3,7 +3,7 @@
 The library underneath has no SM2, so the arithmetic is ours (``sm2_curve``).
 """
 
-import secrets
+import os
 from functools import cached_property
 from typing import Final, NamedTuple, Self
 
@@ -110,14 +110,14 @@ class PrivateKey:
     @classmethod
     def generate(cls) -> Self:
         """Make a fresh key: a number from 1 to the order less 2."""
-        return cls(1 + secrets.randbelow(N - 2))
+        return cls(1 + _random_below(N - 2))
 
     def sign(self, message: bytes, identity: bytes, *, nonce: int | None = None) -> Signature:
         """Sign. ``nonce`` (1 to the order less 1) is for the standard's test vectors alone."""
         digest = self.public.digest(message, identity)
         inverse = pow(1 + self._scalar, -1, N)
         while True:
-            number = nonce or 1 + secrets.randbelow(N - 1)
+            number = nonce or 1 + _random_below(N - 1)
             r = (digest + affine([multiply_generator(number)])[0].x) % N
             s = inverse * (number - r * self._scalar) % N
             if r and s and r + number != N:
@@ -125,3 +125,11 @@ class PrivateKey:
 
     def __repr__(self) -> str:
         return "sm2.PrivateKey"
+
+
+def _random_below(bound: int) -> int:
+    """Give a number below a 256-bit bound, by 64 bits more than it has (FIPS 186-5 A.2.1).
+
+    Not by ``secrets``: a guest reads SM2 certificates too, and leaves that module out.
+    """
+    return int.from_bytes(os.urandom(SIZE + 8), "big") % bound

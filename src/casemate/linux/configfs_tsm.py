@@ -7,7 +7,6 @@ means that somebody else asked through our folder.
 
 import errno
 import os
-import secrets
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
@@ -91,7 +90,7 @@ class ConfigfsTsm:
         Raises:
             HostError: nothing does.
         """
-        report = self._folder / f"casemate-{secrets.token_hex(8)}"
+        report = self._folder / f"casemate-{os.urandom(8).hex()}"
         try:
             self._tree.make(report)
         except OSError as error:
@@ -122,7 +121,7 @@ class ConfigfsTsm:
 
     def _ask(self, provider: str, data: bytes, privilege: int | None) -> TsmReport:
         tree = self._tree
-        report = self._folder / f"casemate-{secrets.token_hex(8)}"
+        report = self._folder / f"casemate-{os.urandom(8).hex()}"
         tree.make(report)
         try:
             found = self._provider(report)
