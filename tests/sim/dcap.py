@@ -20,7 +20,7 @@ from casemate.tee.verifiers import trail_of, verify
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 
-def simulated(tee: str, **fields: str) -> Simulated:
+def simulated(tee: str, /, **fields: str) -> Simulated:
     """Make evidence at NOW. Field names with a dot are given with ``__``."""
     return SIMULATORS[tee].make({k.replace("__", "."): v for k, v in fields.items()}, NOW)
 

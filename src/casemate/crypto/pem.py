@@ -4,10 +4,13 @@ import binascii
 import re
 from typing import Final
 
+from casemate.errors import PeerError
+
 _BLOCK: Final = re.compile(
     rb"-----BEGIN ([A-Z0-9 ]{1,64})-----([A-Za-z0-9+/=\s]*)-----END \1-----"  # linear
 )
 _MOST: Final = 4096
+_AROUND: Final = b" \t\r\n\0"
 
 
 def blocks(text: bytes, label: str = "") -> list[bytes]:
@@ -25,6 +28,22 @@ def blocks(text: bytes, label: str = "") -> list[bytes]:
             continue
         if len(found) == _MOST:
             break
+    return found
+
+
+def only_blocks(text: bytes, label: str) -> list[bytes]:
+    """Give the content (DER) of each piece of a text that holds nothing else.
+
+    Blanks, line ends and NULs may stand between the pieces and behind them.
+
+    Raises:
+        PeerError: there is anything else, another label, a blank line in a piece, broken base64.
+    """
+    matches = list(_BLOCK.finditer(text))
+    found = blocks(text, label)
+    blank = any(not line.strip() for one in matches for line in one[2].strip().split(b"\n"))
+    if len(found) != len(matches) or blank or _BLOCK.sub(b"", text).strip(_AROUND):
+        raise PeerError("PEM", got="other text", want=f"pieces {label} alone", spec="RFC 7468")
     return found
 
 

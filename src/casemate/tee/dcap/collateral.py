@@ -216,6 +216,8 @@ class _Signers:
     def find(self, signed: SignedDocument) -> tuple[bytes, VerifiedChain] | None:
         """Give the text that one of them signed, and its chain."""
         for chain in self._chains:
+            if signed.chain not in {None, chain.path}:
+                continue  # the document came with a chain of its own, which is not this one
             if (text := _text_by(signed, chain.leaf)) is not None:
                 return text, chain
         return None

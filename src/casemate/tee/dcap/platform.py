@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from casemate.crypto import vendor_chain
 from casemate.crypto.certificate import Certificate
-from casemate.crypto.pem import blocks
+from casemate.crypto.pem import only_blocks
 from casemate.crypto.vendor_chain import VerifiedChain
 from casemate.errors import VerificationError
 from casemate.tee.dcap import roots
@@ -78,7 +78,7 @@ def verify(data: SignatureData, inputs: Inputs) -> Platform:
 
 def _path(pem: bytes, helpers: tuple[Certificate, ...]) -> tuple[Certificate, ...]:
     """Put the chain in order: leaf first. Only a root that is left out may come from elsewhere."""
-    given = [Certificate.parse(der) for der in blocks(pem, "CERTIFICATE")[: _PATH + 1]]
+    given = [Certificate.parse(der) for der in only_blocks(pem, "CERTIFICATE")[: _PATH + 1]]
     if not _PATH - 1 <= len(given) <= _PATH:
         raise _refused("PCK certificate chain", f"{len(given)} certificates", "leaf, CA and root")
     others = helpers if len(given) < _PATH else ()

@@ -7,9 +7,9 @@ Known forms (tee §4.4):
     one JSON per quote    tcb_info (text), tcb_info_signature, …, pck_crl (hex), root_ca_crl (hex)
     Intel's client tool   {"collaterals": {"tcbinfos": […], "qeidentity": …, "pckcacrl": …, …}}
 
-A signed object is taken by its range of bytes. The client tool writes objects anew, with blanks
-between tokens that were not signed; there the range without blanks is tried too. Either way the
-bytes that were signed are the bytes that are read, whatever surrounds them.
+A signed object is taken by its range of bytes. Only the client tool writes objects anew, with
+blanks between tokens that were not signed; there the range without blanks is tried too. Either way
+the bytes that were signed are the bytes that are read, whatever surrounds them.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,7 +19,7 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from casemate.crypto.certificate import Certificate
-from casemate.crypto.pem import blocks
+from casemate.crypto.pem import only_blocks
 from casemate.crypto.revocation import RevocationList
 from casemate.errors import PeerError
 from casemate.tee.dcap.options import TcbUpdate
@@ -40,6 +40,9 @@ class SignedDocument(msgspec.Struct, frozen=True):
     """r‖s big-endian, 64 bytes."""
     update: TcbUpdate | None = None
     """Which evaluation it is, when its place says so."""
+    chain: tuple[Certificate, ...] | None = None
+    """Signer and root, where the form keeps them beside the document; None leaves finding the
+    signer to whoever verifies."""
 
 
 class Publications(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,14 +143,18 @@ class _Found:
         update = _update_in(name)
         self.tcb_infos += _signed(file.tcb_info_answer, file.signature, update)
         self.qe_identities += _signed(file.qe_identity_answer, file.signature, update)
-        self.tcb_infos += _signed(file.tcb_info.encode(), file.tcb_info_signature, update)
-        self.qe_identities += _signed(file.qe_identity.encode(), file.qe_identity_signature, update)
-        for chain in (
-            file.tcb_info_issuer_chain,
-            file.qe_identity_issuer_chain,
-            file.pck_crl_issuer_chain,
+        for found, text, signature, chain in (
+            (self.tcb_infos, file.tcb_info, file.tcb_info_signature, file.tcb_info_issuer_chain),
+            (
+                self.qe_identities,
+                file.qe_identity,
+                file.qe_identity_signature,
+                file.qe_identity_issuer_chain,
+            ),
         ):
-            self._read_chain(chain.encode())
+            own = self._read_chain(chain.encode())
+            found.extend(_signed(text.encode(), signature, update, own))
+        self._read_chain(file.pck_crl_issuer_chain.encode())
         self._read_list(file.pck_crl)
         self._read_list(file.root_ca_crl)
         if file.collaterals is not None:
@@ -177,19 +184,31 @@ class _Found:
             answer = _FILE.decode(body) if body else _File()
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             return
-        self.tcb_infos += _signed(answer.tcb_info_answer, answer.signature, update)
-        self.qe_identities += _signed(answer.qe_identity_answer, answer.signature, update)
+        rewritten = not bytes(raw).startswith(b'"')
+        for found, text in (
+            (self.tcb_infos, answer.tcb_info_answer),
+            (self.qe_identities, answer.qe_identity_answer),
+        ):
+            found.extend(_signed(text, answer.signature, update, rewritten=rewritten))
 
-    def _read_chain(self, text: bytes) -> None:
-        """Read PEM certificates, URL-encoded as in headers of PCS answers or not."""
+    def _read_chain(self, text: bytes) -> tuple[Certificate, ...]:
+        """Read PEM certificates, URL-encoded as in headers of PCS answers or not.
+
+        Gives none of them when one is unreadable, or when there is anything else in the text.
+        """
         pem = unquote_to_bytes(text) if _ENCODED_PEM in text else text
-        for der in blocks(pem, "CERTIFICATE"):
-            if der not in self._known:
-                try:
-                    self._known[der] = Certificate.parse(der)
-                except PeerError:
-                    continue
-            self.certificates.append(self._known[der])
+        try:
+            chain = tuple(self._certificate(der) for der in only_blocks(pem, "CERTIFICATE"))
+        except PeerError:
+            return ()
+        self.certificates += chain
+        return chain
+
+    def _certificate(self, der: bytes) -> Certificate:
+        """Read a certificate, once: the same few stand in every chain."""
+        if der not in self._known:
+            self._known[der] = Certificate.parse(der)
+        return self._known[der]
 
     def _read_list(self, text: str) -> None:
         """Read a revocation list in hex."""
@@ -202,7 +221,12 @@ class _Found:
 
 
 def _signed(
-    text: bytes | msgspec.Raw, signature: str, update: TcbUpdate | None
+    text: bytes | msgspec.Raw,
+    signature: str,
+    update: TcbUpdate | None,
+    chain: tuple[Certificate, ...] | None = None,
+    *,
+    rewritten: bool = False,
 ) -> Iterator[SignedDocument]:
     """Give the document, unless there is none or its signature cannot be one."""
     body = bytes(text)
@@ -211,10 +235,10 @@ def _signed(
     except ValueError:
         return
     if body and len(raw) == _SIGNATURE_SIZE:
-        yield SignedDocument(_as_signed(body), raw, update)
+        yield SignedDocument(_without_blanks(body) if rewritten else (body,), raw, update, chain)
 
 
-def _as_signed(body: bytes) -> tuple[bytes, ...]:
+def _without_blanks(body: bytes) -> tuple[bytes, ...]:
     try:
         compact = msgspec.json.format(body, indent=-1)
     except (msgspec.DecodeError, RecursionError):
