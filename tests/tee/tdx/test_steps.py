@@ -1,9 +1,18 @@
 """Steps that only a TD has: its module, its mode, its log."""
 
+import msgspec
 import pytest
 
+from casemate.errors import VerificationError
+from casemate.tee.dcap import publications
+from casemate.tee.dcap.options import DcapOptions
+from casemate.tee.dcap.quote import Quote
+from casemate.tee.dcap.verification import verify_quote
 from casemate.tee.evidence import Expectation
-from casemate.tee.trail import Result
+from casemate.tee.material import Material
+from casemate.tee.options import Options
+from casemate.tee.tdx.verifier import CHECKS
+from casemate.tee.trail import Result, Trail
 from casemate.tee.verifiers import trail_of, verify
 from tests.sim.dcap import (
     claims_of,
@@ -210,3 +219,33 @@ def test_missing_log_is_skipped_unless_it_is_required() -> None:
 def test_log_is_not_looked_at_before_the_quote_is_verified() -> None:
     made = simulated("tdx", quote_signer="other", event_log="changed")
     assert refusal(made, expected=Expectation(report_data=None)).startswith("tdx.9")
+
+
+@pytest.mark.check("tdx", 5)
+def test_list_without_an_end_is_refused() -> None:
+    made = simulated("tdx")
+    given = inputs_of(made)
+    lists = publications.find(given.collateral).lists
+    for one in lists:
+        one.next_update = None
+    endless = Material(given.collateral.certificates, lists, given.collateral.files)
+    found = refusal(made, msgspec.structs.replace(given, collateral=endless))
+    assert found.startswith("tdx.5 collateral age: revocation list of Intel SGX PCK Platform CA")
+
+
+def test_options_of_every_quote_are_strict_about_a_tds_attributes() -> None:
+    made = simulated("tdx", td_attributes="00" * 8)
+    assert made.binary is not None
+    with pytest.raises(VerificationError) as caught:
+        verify_quote(
+            Quote.parse(made.binary), inputs_of(made), DcapOptions(), Trail("tdx", CHECKS), 2
+        )
+    assert caught.value.refusal.step == "tdx.12 mode"
+
+
+@pytest.mark.parametrize("tee", ["tdx", "sgx"])
+def test_looking_back_counts_lists_that_came_later_and_no_documents(tee: str) -> None:
+    back = Options(looking_back=True)
+    assert claims_of(tee, back, list_issued="5")["tcb_status"] == "UpToDate"
+    assert refusal_of(tee, back, list_issued="5", revoked="pck").startswith(f"{tee}.4 revocation")
+    assert refusal_of(tee, back, tcb_issued="5").startswith(f"{tee}.5 collateral age")
