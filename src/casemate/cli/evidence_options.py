@@ -68,6 +68,14 @@ def verification(command: _F) -> _F:
     return command
 
 
+def planning(command: _F) -> _F:
+    """Decorate a command with what a plan of collateral depends on."""
+    for option in reversed(_VERIFICATION):
+        if option.__name__ in _PLANNING:
+            command = option(command)
+    return command
+
+
 _DEMANDS = (
     click.option(
         "--policy",
