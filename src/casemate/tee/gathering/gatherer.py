@@ -27,6 +27,8 @@ _MOST_ROUNDS: Final = 4
 """How often a plan is made: Intel's second round asks for what the first one named."""
 _MOST_WANTS: Final = 64
 """Documents for one piece of evidence."""
+_MOST_TOLD: Final = 8
+"""Lines of the log for one piece of evidence, which a stranger may have made."""
 
 
 class Source(StrEnum):
@@ -110,7 +112,8 @@ class Gatherer:
                 refusal = error.refusal  # the verifier refuses it too, and names its step
                 break
             fresh = [one for one in _once(wants) if one.name not in notes]
-            notes |= {one.name: _too_many(one) for one in fresh[_MOST_WANTS - len(notes) :]}
+            room = max(_MOST_WANTS - len(notes), 0)
+            notes |= {one.name: _too_many(one) for one in fresh[room:]}
             fresh = [one for one in fresh if one.name not in notes]
             if not fresh:
                 break
@@ -122,8 +125,7 @@ class Gatherer:
         gathered = Gathered(
             material=inputs.collateral, files=files, notes=tuple(notes.values()), refusal=refusal
         )
-        for note in gathered.doubtful:
-            _LOG.warning("collateral of %s: %s", tee, note)
+        _tell(tee, gathered)
         return gathered
 
     async def close(self) -> None:
@@ -172,6 +174,14 @@ class Gatherer:
         """Seconds since it was asked for; a time that lies ahead counts as long ago."""
         age = self._clock() - kept.since.timestamp()
         return age if age >= 0 else float("inf")
+
+
+def _tell(tee: str, gathered: Gathered) -> None:
+    doubtful = gathered.doubtful
+    for note in doubtful[:_MOST_TOLD]:
+        _LOG.warning("collateral of %s: %s", tee, note)
+    if len(doubtful) > _MOST_TOLD:
+        _LOG.warning("collateral of %s: %d more are missing", tee, len(doubtful) - _MOST_TOLD)
 
 
 def _too_many(want: Want) -> Note:
