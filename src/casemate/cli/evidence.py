@@ -3,6 +3,7 @@
 import click
 
 from casemate.cli import (
+    evidence_collateral,
     evidence_collect,
     evidence_log,
     evidence_replay,
@@ -14,7 +15,7 @@ from casemate.cli import (
 
 @click.group("evidence")
 def command() -> None:
-    """Look at evidence: show, verify, replay, simulate, collect, event log.
+    """Look at evidence: show, verify, replay, simulate, collateral, collect, event log.
 
     \b
     Example:
@@ -27,6 +28,7 @@ for _verb in (
     evidence_verify.command,
     evidence_replay.command,
     evidence_simulate.command,
+    evidence_collateral.command,
     evidence_collect.detect,
     evidence_collect.collect,
     evidence_log.eventlog,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import click
 
@@ -15,8 +15,28 @@ _PLACE = click.Path(exists=True, path_type=Path)
 file = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 """Decorator: adds ``file: Path``."""
 
+_TEE = click.option("--tee", default="tpm", show_default=True, help="TEE type the evidence is of.")
+_COLLATERAL = click.option(
+    "--collateral",
+    type=_PLACE,
+    multiple=True,
+    help="File or folder of what vendors publish: certificates, lists, TCB levels.",
+)
+_ROOTS = click.option(
+    "--roots",
+    type=_PLACE,
+    multiple=True,
+    help="File or folder of roots to trust beside the vendors' pinned ones.",
+)
+_TEXTS = click.option(
+    "--option",
+    "texts",
+    multiple=True,
+    metavar="TEE.NAME=VALUE",
+    help="An option of one TEE; a name that is none lists them.",
+)
 _VERIFICATION = (
-    click.option("--tee", default="tpm", show_default=True, help="TEE type the evidence is of."),
+    _TEE,
     click.option(
         "--now", metavar="RFC3339", help="Time to look back to; the clock's unless given."
     ),
@@ -28,18 +48,8 @@ _VERIFICATION = (
     click.option(
         "--init-data", metavar="[SHA256:]HEX", help="Digest of the initdata it must bind."
     ),
-    click.option(
-        "--collateral",
-        type=_PLACE,
-        multiple=True,
-        help="File or folder of what vendors publish: certificates, lists, TCB levels.",
-    ),
-    click.option(
-        "--roots",
-        type=_PLACE,
-        multiple=True,
-        help="File or folder of roots to trust beside the vendors' pinned ones.",
-    ),
+    _COLLATERAL,
+    _ROOTS,
     click.option(
         "--ca",
         "authorities",
@@ -51,19 +61,33 @@ _VERIFICATION = (
     click.option(
         "--allow-migration", is_flag=True, help="Accept a VM that an agent of the host may move."
     ),
-    click.option(
-        "--option",
-        "texts",
-        multiple=True,
-        metavar="TEE.NAME=VALUE",
-        help="An option of one TEE; a name that is none lists them.",
-    ),
+    _TEXTS,
 )
+_PLANNING = (_TEE, _COLLATERAL, _ROOTS, _TEXTS)
+cache = click.option(
+    "--cache",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="CASEMATE_COLLATERAL",
+    show_envvar=True,
+    help="Folder in which fetched collateral is kept; ~/.cache/casemate/collateral.",
+)
+"""Decorator: adds ``cache: Path | None``."""
+offline = click.option(
+    "--offline", is_flag=True, help="Fetch nothing: what the cache holds, however old."
+)
+"""Decorator: adds ``offline: bool``."""
 
 
 def verification(command: _F) -> _F:
     """Decorate a command with everything that ``Asked`` reads."""
     for option in reversed(_VERIFICATION):
+        command = option(command)
+    return command
+
+
+def planning(command: _F) -> _F:
+    """Decorate a command with those of them that a plan of what to fetch depends on."""
+    for option in reversed(_PLANNING):
         command = option(command)
     return command
 
@@ -103,6 +127,17 @@ def demands(command: _F) -> _F:
     return command
 
 
+_NOTHING: Final[Mapping[str, Any]] = {
+    "report_data": None,
+    "init_data": None,
+    "authorities": (),
+    "now": None,
+    "allow_debug": False,
+    "allow_migration": False,
+}
+"""What ``planning`` does not ask for."""
+
+
 class Asked(NamedTuple):
     """What to verify, against what."""
 
@@ -112,7 +147,7 @@ class Asked(NamedTuple):
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> "Asked":
-        """Read the options of ``verification``.
+        """Read the options of ``verification``, or of ``planning``.
 
         Raises:
             InputError: one cannot be meant, or names a file that cannot be read.
@@ -123,6 +158,7 @@ class Asked(NamedTuple):
         from casemate.tee.material import Material
         from casemate.tee.options import Options, parse
 
+        given = {**_NOTHING, **given}
         expected = Expectation(
             report_data=files.from_hex(given["report_data"], "--report-data"),
             init_data=files.digest(given["init_data"]),

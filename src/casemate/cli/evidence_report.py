@@ -12,8 +12,14 @@ from casemate.tee.trail import Trail
 from casemate.tee.verifiers import VERIFIERS
 
 
-def verified(trail: Trail, found: Sequence[VerifiedEvidence], *, as_json: bool) -> None:
-    """Tell that evidence holds, with every step and claim."""
+def verified(
+    trail: Trail,
+    found: Sequence[VerifiedEvidence],
+    gathered: Sequence[dict[str, Any]] | None = None,
+    *,
+    as_json: bool,
+) -> None:
+    """Tell that evidence holds, with every step and claim; ``gathered`` is what was fetched."""
     if as_json:
         first, *others = found
         shown: dict[str, Any] = {
@@ -27,7 +33,7 @@ def verified(trail: Trail, found: Sequence[VerifiedEvidence], *, as_json: bool) 
         }
         if others:
             shown["devices"] = [{"class": one.tee_class, "claims": one.claims} for one in found]
-        output.print_json(shown)
+        output.print_json(shown | _collateral(gathered))
         return
     _tell_steps(trail)
     output.say(f"{trail.tee} evidence is genuine.")
@@ -37,7 +43,13 @@ def verified(trail: Trail, found: Sequence[VerifiedEvidence], *, as_json: bool) 
         output.print_table(("claim", "value", "from"), rows)
 
 
-def refused(trail: Trail, refusal: Refusal, *, as_json: bool) -> None:
+def refused(
+    trail: Trail,
+    refusal: Refusal,
+    gathered: Sequence[dict[str, Any]] | None = None,
+    *,
+    as_json: bool,
+) -> None:
     """Tell that evidence was refused: the step, what came, what was wanted, what to do."""
     if as_json:
         output.print_json(
@@ -46,11 +58,16 @@ def refused(trail: Trail, refusal: Refusal, *, as_json: bool) -> None:
                 "tee": trail.tee,
                 **msgspec.to_builtins(refusal),
                 "steps": _steps(trail),
+                **_collateral(gathered),
             }
         )
         return
     _tell_steps(trail)
     output.say(f"refused: {refusal}")
+
+
+def _collateral(gathered: Sequence[dict[str, Any]] | None) -> dict[str, Any]:
+    return {} if gathered is None else {"collateral": gathered}
 
 
 def _sources(tee: str, one: VerifiedEvidence) -> dict[str, str]:

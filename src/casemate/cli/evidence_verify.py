@@ -22,18 +22,34 @@ from casemate.cli import output
 )
 @options.demands
 @click.option(
+    "--fetch",
+    is_flag=True,
+    help="Fetch of the vendor what is missing; copies are kept in the cache.",
+)
+@options.cache
+@options.offline
+@click.option(
     "--html",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
     help="Also write a report for people to this file.",
 )
 @output.json_option
 def command(
-    file: Path | None, *, service: str | None, html: Path | None, as_json: bool, **given: Any
+    file: Path | None,
+    *,
+    service: str | None,
+    html: Path | None,
+    fetch: bool,
+    cache: Path | None,
+    offline: bool,
+    as_json: bool,
+    **given: Any,
 ) -> int:
     """Verify evidence in numbered steps; exit 1 and the step when it is refused.
 
-    FILE is evidence as the wire has it (JSON), or a report or quote in its binary form. Nothing is
-    fetched: what vendors publish comes with --collateral.
+    FILE is evidence as the wire has it (JSON), or a report or quote in its binary form. What
+    vendors publish comes with --collateral. Nothing is fetched unless --fetch is given; --offline
+    takes what the cache holds instead.
 
     With --from, the service's TLS key is verified: evidence or a token must be bound to it, and a
     policy must find it good. Nothing but a nonce is sent.
@@ -46,29 +62,55 @@ def command(
         raise click.UsageError("Give either FILE or --from URL.")
     asked = options.Asked.of(given)
     if service is not None:
+        if fetch or offline:
+            raise click.UsageError("--fetch and --offline go with a FILE.")
         from casemate.cli import evidence_service
 
         return evidence_service.verify(service, asked, given, as_json=as_json)
     assert file is not None, "one of the two was given"
-    return _verify(file, asked, html=html, as_json=as_json)
+    from casemate.cli import evidence_files
+
+    raw = evidence_files.read_evidence(file)
+    gathered: list[dict[str, Any]] | None = None
+    if fetch or offline:
+        asked, gathered = _gather(raw, asked, cache, offline=offline)
+    return _verify(raw, asked, gathered, html=html, as_json=as_json)
 
 
-def _verify(file: Path, asked: options.Asked, *, html: Path | None, as_json: bool) -> int:
-    from casemate.cli import evidence_files, evidence_report
+def _gather(
+    raw: bytes, asked: options.Asked, cache: Path | None, *, offline: bool
+) -> tuple[options.Asked, list[dict[str, Any]]]:
+    import msgspec
+
+    from casemate.cli import evidence_fetching
+
+    found = evidence_fetching.gather(asked, raw, evidence_fetching.cache_at(cache), offline=offline)
+    inputs = msgspec.structs.replace(asked.inputs, collateral=found.material)
+    return asked._replace(inputs=inputs), evidence_fetching.told(found)
+
+
+def _verify(
+    raw: bytes,
+    asked: options.Asked,
+    gathered: list[dict[str, Any]] | None,
+    *,
+    html: Path | None,
+    as_json: bool,
+) -> int:
+    from casemate.cli import evidence_report
     from casemate.cli.evidence_html import page
     from casemate.errors import VerificationError
     from casemate.tee import verifiers
 
-    raw = evidence_files.read_evidence(file)
     trail = verifiers.trail_of(asked.tee)
     try:
         found = verifiers.verify(asked.tee, raw, asked.expected, asked.inputs, trail)
     except VerificationError as error:
-        evidence_report.refused(trail, error.refusal, as_json=as_json)
+        evidence_report.refused(trail, error.refusal, gathered, as_json=as_json)
         if html:
             html.write_text(page(trail, asked, raw, refusal=error.refusal), encoding="utf-8")
         return 1
-    evidence_report.verified(trail, found, as_json=as_json)
+    evidence_report.verified(trail, found, gathered, as_json=as_json)
     if html:
         html.write_text(page(trail, asked, raw, found=found), encoding="utf-8")
     return 0

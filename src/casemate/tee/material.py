@@ -15,6 +15,7 @@ from casemate.crypto.certificate import Certificate
 from casemate.crypto.pem import blocks
 from casemate.crypto.revocation import RevocationList
 from casemate.errors import InputError, PeerError
+from casemate.tee.bundle import unpacked
 
 _T = TypeVar("_T")
 
@@ -39,11 +40,12 @@ class Material:
 
     @classmethod
     def of_files(cls, files: Mapping[str, bytes]) -> "Material":
-        """Sort files by content: PEM with any number of pieces, DER, or anything else.
+        """Sort files by content: PEM with any number of pieces, DER, a bundle, or anything else.
 
         Raises:
-            InputError: too many, or one is too large.
+            InputError: too many, one is too large, or a bundle that cannot be read.
         """
+        files = unpacked(files)
         if len(files) > MOST_FILES:
             raise InputError("files", got=len(files), want=f"at most {MOST_FILES}")
         certificates: list[Certificate] = []
