@@ -16,13 +16,17 @@ BILL = {
 
 
 def small_image(
-    folder: Path, *, root: bytes = b"root", variant: Variant = Variant.PRODUCTION
+    folder: Path,
+    *,
+    root: bytes = b"root",
+    variant: Variant = Variant.PRODUCTION,
+    uki: bytes = b"kernel image",
 ) -> Path:
     """Make an image folder with the given root disk; give the folder."""
     folder.mkdir(parents=True)
     registers = {"4": "04" * 32, "11": "11" * 32}
     contents = {
-        image.UKI: b"kernel image",
+        image.UKI: uki,
         image.ROOT: root,
         image.MEASUREMENTS: msgspec.json.encode(registers),
         image.REFERENCE_VALUES: b"{}",

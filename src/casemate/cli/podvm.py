@@ -1,10 +1,17 @@
 """``casemate podvm``: the pod VM's image."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from casemate.cli import output
+
+if TYPE_CHECKING:
+    from casemate.podvm.platforms import Shape
+
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 _VARIANTS = click.Choice(["production", "debug", "bare"])
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -53,10 +60,37 @@ def build(variant: str, out: Path | None, refresh: bool, again: bool, as_json: b
     _show(made, as_json=as_json)
 
 
+_MACHINE = (
+    click.option(
+        "--platform",
+        type=click.Choice(["tpm", "azure", "snp", "tdx"]),
+        default="tpm",
+        show_default=True,
+        help="Whose registers: tpm: the qemu provider's; azure: what follows from the image alone.",
+    ),
+    click.option("--vcpus", default=2, show_default=True, help="Processors of the machine."),
+    click.option("--memory", default=1024, show_default=True, help="MiB, for tpm and tdx."),
+    click.option("--model", default="EPYC-v4", show_default=True, help="Processor, for snp."),
+    click.option(
+        "--firmware",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="OVMF image of the host, for snp and tdx: it is part of what is measured.",
+    ),
+)
+
+
+def _machine(command: _F) -> _F:
+    """Decorate with the options that a measurement depends on beside the image."""
+    for option in reversed(_MACHINE):
+        command = option(command)
+    return command
+
+
 @command.command()
 @click.argument("folder", type=_FOLDER, required=False)
+@_machine
 @output.json_option
-def measure(folder: Path | None, as_json: bool) -> None:
+def measure(folder: Path | None, as_json: bool, **given: Any) -> None:
     """Predict the measurements of an image from its bytes and the firmware's.
 
     Without FOLDER: of the production image in the cache.
@@ -66,37 +100,62 @@ def measure(folder: Path | None, as_json: bool) -> None:
       casemate podvm measure
     """
     from casemate.podvm import build as building
-    from casemate.podvm import image, measurements
+    from casemate.podvm import image, platforms
 
     made = image.load(folder) if folder is not None else building.require_cached()
-    predicted = measurements.predict(made.firmware_code, made.firmware_vars, made.uki.read_bytes())
-    values = {f"pcr{number:02}": value.hex() for number, value in sorted(predicted.items())}
+    platform = platforms.Platform(given["platform"])
+    values = platforms.predict(made, platform, _shape(given))
     if as_json:
-        output.print_json({"folder": str(made.folder), "measurements": values})
+        found = {"folder": str(made.folder), "platform": platform, "measurements": values}
+        output.print_json(found)
     else:
-        output.print_table(["register", "sha256"], list(values.items()))
+        output.print_table(["register", "value"], list(values.items()))
 
 
 @command.command()
 @click.argument("left", type=_FOLDER)
 @click.argument("right", type=_FOLDER)
+@_machine
 @output.json_option
-def diff(left: Path, right: Path, as_json: bool) -> None:
-    """Say what differs between two images.
+def diff(left: Path, right: Path, as_json: bool, **given: Any) -> None:
+    """Say what differs between two images: inputs first, then what is measured of them.
 
     \b
     Example:
       casemate podvm diff ./image ./other-image
     """
-    from casemate.podvm import comparison, image
+    from casemate.podvm import comparison, image, platforms
 
-    found = comparison.compare(image.load(left), image.load(right))
+    one, other = image.load(left), image.load(right)
+    found = comparison.compare(one, other)
+    platform, shape = platforms.Platform(given["platform"]), _shape(given)
+    measured = platforms.differences(one, other, platform, (shape, shape))
     if as_json:
-        output.print_json({"equal": not found, "differences": found})
+        output.print_json(
+            {
+                "equal": not found,
+                "differences": found,
+                "platform": platform,
+                "measured_differently": measured,
+            }
+        )
     elif found:
         output.print_table(["what", "left", "right"], [(d.what, d.left, d.right) for d in found])
+        output.say(f"{platform} measures differently: {', '.join(measured) or 'nothing'}")
     else:
         output.say("The images are the same.")
+
+
+def _shape(given: "Mapping[str, Any]") -> "Shape":
+    from casemate.podvm.platforms import Shape
+
+    firmware = given["firmware"]
+    return Shape(
+        processors=given["vcpus"],
+        memory_mib=given["memory"],
+        model=given["model"],
+        firmware=None if firmware is None else firmware.read_bytes(),
+    )
 
 
 @command.command()
