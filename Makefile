@@ -1,4 +1,4 @@
-# `make help` explains. CI runs `make check test` and `make demo`, nothing else.
+# `make help` explains. CI runs `make check test`, `make demo` and `make thorough fuzz`.
 SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
