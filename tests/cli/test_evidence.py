@@ -180,3 +180,48 @@ def test_unreadable_evidence_is_the_callers_mistake(verb: str, tmp_path: Path) -
     (tmp_path / "bad").write_bytes(b"{\xff")
     assert run(["evidence", verb, str(tmp_path / "bad")]) == 2
     assert run(["evidence", verb, str(tmp_path / "absent")]) == 2
+
+
+def test_machine_says_what_it_attests_with(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AA_TPM_DEVICE", "/nonexistent")
+    monkeypatch.setenv("ENABLE_SAMPLE_DEVICE", "1")
+    assert run(["evidence", "detect", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["found"]
+    assert {f["tee"] for f in found if f["picked"]} == {"sample", "sampledevice"}
+    assert all(f["why"] for f in found)
+    assert run(["evidence", "detect"]) == 0
+    said = capsys.readouterr()
+    assert "no /dev/csv-guest" in said.out
+    assert "NO PROOF" in said.err
+
+
+def test_sample_evidence_is_made_loudly(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AA_TPM_DEVICE", "/nonexistent")
+    file = tmp_path / "evidence.json"
+    words = ["evidence", "collect", "-o", str(file), "--json"]
+    assert run([*words, "--report-data", "00ff"]) == 0
+    said = capsys.readouterr()
+    assert "NO PROOF" in said.err
+    found = json.loads(said.out)
+    assert (found["tee"], found["proves"], found["report_data"]) == ("sample", False, "00ff")
+    assert json.loads(file.read_text()) == {"svn": "1", "report_data": "AP8="}
+    assert run(found["verify"][1:]) == 0
+    capsys.readouterr()
+    assert run(words) == 0
+    assert len(json.loads(capsys.readouterr().out)["report_data"]) == 64
+
+
+def test_device_is_chosen_by_its_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AA_TPM_DEVICE", "/nonexistent")
+    words = ["evidence", "collect", "-o", str(tmp_path / "e.json"), "--tee", "sampledevice"]
+    assert run(words) == 2
+    assert "evidence detect" in capsys.readouterr().err
+    monkeypatch.setenv("ENABLE_SAMPLE_DEVICE", "1")
+    assert run(words) == 0
+    assert json.loads((tmp_path / "e.json").read_text())["svn"] == "2"
