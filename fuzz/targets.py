@@ -16,6 +16,8 @@ from casemate.crypto.certificate import Certificate
 from casemate.crypto.revocation import RevocationList
 from casemate.errors import CasemateError, VerificationError
 from casemate.tee import verifiers
+from casemate.tee.dcap import publications, tcb_info
+from casemate.tee.dcap.quote import Quote as DcapQuote
 from casemate.tee.evidence import Expectation, Inputs
 from casemate.tee.layouts import LAYOUTS
 from casemate.tee.material import Material
@@ -25,6 +27,8 @@ from casemate.tee.se.request_block import RequestBlock
 from casemate.tee.simulators import SIMULATORS
 from casemate.tee.snp import certificate_table
 from casemate.tee.snp.firmware import Firmware as SnpFirmware
+from casemate.tee.tdx.tdreport import TdxReport
+from casemate.tee.tdx.tdvf import Tdvf
 from casemate.wire import attested_key, initdata
 from casemate.wire.eventlog import EventLog, replay
 from casemate.wire.eventlog_json import to_claims
@@ -70,6 +74,10 @@ def text(read: Callable[[str], object], data: bytes) -> None:
 PARSERS: Final[Mapping[str, Callable[[bytes], object]]] = {
     "attested-key": attested_key.parse,
     "certificate": certificate,
+    "dcap-collateral": lambda data: publications.find(Material(files={"file": data})),
+    "dcap-qe-identity": tcb_info.parse_qe_identity,
+    "dcap-quote": DcapQuote.parse,
+    "dcap-tcb-info": tcb_info.parse_tcb_info,
     "event-log": event_log,
     "initdata": initdata.parse,
     "jwt": partial(text, jwt.parse),
@@ -80,6 +88,8 @@ PARSERS: Final[Mapping[str, Callable[[bytes], object]]] = {
     "se-request-block": RequestBlock.parse,
     "snp-certificate-table": certificate_table.parse,
     "snp-firmware": SnpFirmware.parse,
+    "tdx-firmware": Tdvf.parse,
+    "tdx-report": TdxReport.parse,
     "tpm-quote": Quote.parse,
     "tpm-signature": Signature.parse,
     **{f"layout-{tee}": layout for tee, layout in LAYOUTS.items()},
@@ -109,6 +119,12 @@ def seeds(name: str) -> Iterator[bytes]:
     elif name == "se-request-block":
         pair = msgspec.json.decode(SIMULATORS["se"].make({}, NOW).evidence, type=SePair)
         yield pair.request.request_blob
+    elif name == "dcap-quote":
+        quotes = (SIMULATORS[one].make({}, NOW).binary for one in ("sgx", "tdx"))
+        yield from (quote for quote in quotes if quote is not None)
+    elif name == "dcap-collateral":
+        for form in ("export", "pcs", "client_tool"):
+            yield from SIMULATORS["tdx"].make({"form": form}, NOW).collateral.values()
     elif name in {"certificate", "material", "revocation-list"}:
         for simulator in SIMULATORS.values():
             made = simulator.make({}, NOW)
