@@ -33,6 +33,10 @@ class HubClient:
         """Delete the tree of a bundle whose container, with all mounts, is gone."""
         await self._call(names.TREES, "DropImage", "", bundle)
 
+    async def close(self) -> None:
+        """End the connection; pulls that are open fail here."""
+        await self._client.close()
+
     async def _call(self, service: str, method: str, image: str, bundle: Path) -> None:
         request = pb.ImagePullRequest(image_url=image, bundle_path=str(bundle))
         await self._client.call(service, method, request.SerializeToString())

@@ -53,13 +53,15 @@ async def serve(given: Provision, console: Console, beside: Beside) -> None:
     """
     loop.prepare()
     Reaper().install()
+    hub = await HubClient.connect(beside.channel)
     try:
         async with asyncio.TaskGroup() as tasks:
-            hub = await HubClient.connect(beside.channel)
             await Pod(given, console, tasks, beside, hub).serve()
             await _end()
     except* PodOver:
         console.end(Station.STOP)
+    finally:
+        await hub.close()
 
 
 async def _end() -> NoReturn:

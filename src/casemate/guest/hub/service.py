@@ -1,8 +1,9 @@
 """The data hub's ttrpc services (guest-components §3, §8)."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from casemate.errors import InputError
 from casemate.guest import messages
@@ -42,6 +43,7 @@ class HubService:
         self._images = images
         self._secure_mount = secure_mount
         self._bundles = bundles
+        self._pulling: dict[Path, asyncio.Task[Any]] = {}
 
     def services(self) -> Services:
         """Give every service with its methods."""
@@ -66,13 +68,26 @@ class HubService:
 
     async def pull_image(self, payload: bytes) -> bytes:
         request = messages.parse(pb.ImagePullRequest, payload)
-        image = await self._images.pull(request.image_url, self._bundle(request.bundle_path))
+        bundle = self._bundle(request.bundle_path)
+        if bundle in self._pulling:
+            raise InputError("bundle_path", got=str(bundle), want="a bundle that nobody fills")
+        task = asyncio.current_task()
+        assert task is not None, "a call runs as a task"
+        self._pulling[bundle] = task
+        try:
+            image = await self._images.pull(request.image_url, bundle)
+        finally:
+            del self._pulling[bundle]
         digest = str(image.manifest_digest)
         return pb.ImagePullResponse(manifest_digest=digest).SerializeToString()
 
     async def drop_image(self, payload: bytes) -> bytes:
         request = messages.parse(pb.ImagePullRequest, payload)
-        self._images.drop(self._bundle(request.bundle_path))
+        bundle = self._bundle(request.bundle_path)
+        if (pull := self._pulling.get(bundle)) is not None:
+            pull.cancel()  # whoever asked for it has given up
+            await asyncio.wait({pull})
+        self._images.drop(bundle)
         return b""
 
     async def secure_mount(self, payload: bytes) -> bytes:
