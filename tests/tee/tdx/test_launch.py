@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from casemate.errors import InputError
 from casemate.tee.firmware_table import FOOTER
 from casemate.tee.tdx import hand_off, launch
-from casemate.tee.tdx.launch import Launch, Machine, Measuring, Order, mr_td
+from casemate.tee.tdx.launch import (
+    Launch,
+    Machine,
+    Measuring,
+    Order,
+    Separator,
+    differences,
+    mr_td,
+)
 from casemate.tee.tdx.tdvf import METADATA, Section, SectionKind, Tdvf
 from casemate.tee.vtpm.firmware_variables import GLOBAL, Variable, parse_store
 from casemate.tee.vtpm.firmware_volume import Firmware
@@ -137,6 +145,15 @@ def test_content_shorter_than_its_range_is_padded() -> None:
         image(((0, 0x2000, 0x800000, 0x1000, 0, 1),)),
         image(((0x4000, 0x1000, 0x800000, 0x1000, 0, 1),)),
         image(((0, 0, 0x800000, 0x1000, 8, 0),)),
+        image(((0, 0, 0xFFFFFFFFFFFFF000, 0x1000, 3, 0),)),
+        image(((0, 0, (1 << 51) - 0x1000, 0x2000, 3, 0),)),
+        image(((0, 0, 0x800000, 0x2000, 3, 0), (0, 0, 0x801000, 0x1000, 3, 0))),
+        image(((0, 0, 0x801000, 0x1000, 3, 0), (0, 0, 0x800000, 0x4000, 3, 2))),
+        image(((0, 0, 0x800000, 0x1000, 3, 0), (0, 0, 0x800000, 0x1000, 3, 0))),
+        image(tuple((0, 0, at << 26, 64 << 20, 3, 0) for at in range(64))),
+        image(((0, 0x800, 0xFFFFC000, 0x1000, 0, 1),)),
+        image(((0, 0, 0x809000, 0x1000, 2, 1),)),
+        image(((0, 0x1000, 0x809000, 0x1000, 3, 1),)),
     ],
 )
 def test_broken_firmware_is_the_callers_mistake(broken: bytes) -> None:
@@ -149,9 +166,82 @@ def test_any_metadata_raise_only_our_error(raw: bytes) -> None:
     whole = bytearray(image())
     whole[-0x500 : -0x500 + len(raw)] = raw
     try:
-        Tdvf.parse(bytes(whole))
+        mr_td(Tdvf.parse(bytes(whole)))
     except InputError:
         return
+
+
+_EDGES = st.sampled_from([0, 1, 0x800, 0x1000, 0x2000, 0x4000, 0x4001, 0x800000, 1 << 26])
+_LONG_EDGES = _EDGES | st.sampled_from([(1 << 51) - 0x1000, 1 << 51, (1 << 64) - 0x1000])
+
+
+@given(
+    st.lists(
+        st.tuples(*[_EDGES] * 2, *[_LONG_EDGES] * 2, st.integers(0, 8), st.integers(0, 3)),
+        max_size=8,
+    ),
+    st.sampled_from(list(Order)),
+)
+def test_any_sections_are_measured_or_refused(
+    sections: list[tuple[int, ...]], order: Order
+) -> None:
+    try:
+        firmware = Tdvf.parse(image(tuple(sections)))
+    except InputError:
+        return
+    assert sum(len(one.content) for one in firmware.sections) <= 128 << 20
+    small = Tdvf(tuple(one for one in firmware.sections if one.size <= 0x4000))
+    assert mr_td(small, order) == summed(small, order)
+
+
+def summed(firmware: Tdvf, order: Order) -> bytes:
+    """Measure another way: every buffer that the TDX module hashes in one list."""
+    said: list[bytes] = []
+    for section in firmware.sections:
+        added: list[bytes] = []
+        extended: list[bytes] = []
+        for at in range(0, 0 if section.augmented else section.size, 256):
+            where = (section.address + at).to_bytes(8, "little") + bytes(104)
+            line = added if order is Order.PAGE_BY_PAGE else extended
+            if at % 4096 == 0:
+                added.append(b"MEM.PAGE.ADD\0\0\0\0" + where)
+            if section.extended:
+                line.append(b"MR.EXTEND" + bytes(7) + where + section.content[at : at + 256])
+        said += added + extended
+    return hashlib.sha384(b"".join(said)).digest()
+
+
+BOOT = (0, 0x3000, 0xFFFFD000, 0x3000, 0, 1)
+"""Without the page that holds the metadata: so that they show by themselves only."""
+_, STORE, HAND_OFF, TEMPORARY, LATER = SECTIONS
+
+
+@pytest.mark.parametrize(
+    ("changed", "shows"),
+    [
+        ((BOOT, STORE, HAND_OFF, TEMPORARY), False),
+        ((BOOT, STORE, HAND_OFF, LATER), True),
+        ((BOOT, STORE, TEMPORARY, HAND_OFF, LATER), True),
+        (((0x100, *BOOT[1:]), STORE, HAND_OFF, TEMPORARY, LATER), False),
+        (((0x10, *BOOT[1:]), STORE, HAND_OFF, TEMPORARY, LATER), True),
+        (((*BOOT[:2], 0xFFFF8000, *BOOT[3:]), STORE, HAND_OFF, TEMPORARY, LATER), True),
+        (((*BOOT[:1], 0x2000, BOOT[2], 0x2000, 0, 1), STORE, HAND_OFF, TEMPORARY, LATER), True),
+        (((*BOOT[:5], 0), STORE, HAND_OFF, TEMPORARY, LATER), True),
+        (((*BOOT[:5], 3), STORE, HAND_OFF, TEMPORARY, LATER), True),
+        (((*BOOT[:4], 5, 1), STORE, HAND_OFF, TEMPORARY, LATER), False),
+        ((BOOT, (0x100, *STORE[1:]), HAND_OFF, TEMPORARY, LATER), False),
+        ((BOOT, (*STORE[:5], 2), HAND_OFF, TEMPORARY, LATER), True),
+        ((BOOT, STORE, (0, 0, 0x808000, *HAND_OFF[3:]), TEMPORARY, LATER), True),
+        ((BOOT, STORE, (0, 0, 0x809000, 0x1000, 2, 0), TEMPORARY, LATER), True),
+        ((BOOT, STORE, HAND_OFF, (*TEMPORARY[:5], 1), LATER), True),
+        ((BOOT, STORE, HAND_OFF, TEMPORARY, (*LATER[:5], 0)), True),
+    ],
+)
+def test_field_of_the_metadata_shows_when_the_module_sees_it(
+    changed: tuple[tuple[int, ...], ...], *, shows: bool
+) -> None:
+    base = mr_td(Tdvf.parse(image((BOOT, STORE, HAND_OFF, TEMPORARY, LATER))))
+    assert (mr_td(Tdvf.parse(image(changed))) != base) is shows
 
 
 @pytest.mark.parametrize(("name", "memory"), [("CCEL_data_ovmf", 2048), ("CCEL_data_grub", 10240)])
@@ -198,15 +288,15 @@ def test_rtmr_0_of_a_real_boot_follows_from_files_memory_and_acpi() -> None:
     events = (
         *launch.firmware_events(described(), variables, machine),
         *launch.boot_options(Firmware.parse(on_disk(CODE)), variables),
-        *(one for one in events_of_tiny_uki() if one.description == "separator"),
+        *(one for one in events_of_old_firmware() if one.description == "separator"),
     )
     found = launch.registers(events)["rtmr_0"]
     assert found == replay(real.events, ALG_SHA384)[1]
     assert found.hex().startswith("8566f998798db094")
 
 
-def events_of_tiny_uki() -> tuple[launch.PredictedEvent, ...]:
-    return opened().events(Machine())[-8:]
+def events_of_old_firmware() -> tuple[launch.PredictedEvent, ...]:
+    return opened(Measuring(separator=Separator.RTMR_0)).events(Machine())[-5:]
 
 
 def opened(measuring: Measuring | None = None) -> Launch:
@@ -218,6 +308,95 @@ def test_actions_of_a_real_boot_are_the_predicted_ones() -> None:
     actions = [one for one in opened().events(Machine()) if one.description.startswith("action")]
     assert len(actions) == 3
     assert {one.digest for one in actions} <= real
+
+
+def logged(name: str, register: int) -> list[int]:
+    """Kinds of a real log's events in one register, but the disk's partition table."""
+    events = log(name).events
+    return [one.kind for one in events if one.register == register and one.kind != 0x80000006]
+
+
+def predicted(measuring: Measuring, register: int) -> list[int]:
+    events = opened(measuring).events(Machine(acpi=(bytes(48),) * 3))
+    return [one.kind for one in events if one.register == register]
+
+
+_APPLICATION, _ACTION, _SEPARATOR = 0x80000003, 0x80000007, 4
+
+
+def test_order_in_rtmr_1_is_that_of_a_real_uki_but_for_who_finds_it() -> None:
+    real = logged("CCEL_data_gcp", 2)
+    assert real == [_ACTION, _SEPARATOR, _APPLICATION, _APPLICATION, _ACTION, _ACTION]
+    given_by_the_vmm = [_APPLICATION, _ACTION, _SEPARATOR, _APPLICATION, _ACTION, _ACTION]
+    assert predicted(Measuring(), 2) == given_by_the_vmm
+    assert logged("CCEL_data_gcp", 3) == predicted(Measuring(), 3) == []
+
+
+def test_order_under_old_firmware_is_that_of_a_real_kernel_but_for_the_uki_around_it() -> None:
+    old = Measuring(separator=Separator.RTMR_0, kernel=True)
+    assert logged("CCEL_data_ovmf", 1) == predicted(old, 1)
+    real = logged("CCEL_data_ovmf", 2)
+    assert real == [_APPLICATION, _ACTION, _ACTION, _ACTION]
+    assert predicted(old, 2) == [*real[:2], _APPLICATION, *real[2:]]
+    assert logged("CCEL_data_ovmf", 3) == predicted(old, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "separators"),
+    [
+        ("CCEL_data_ovmf", [1, 1]),
+        ("CCEL_data_grub", [1, 1]),
+        ("CCEL_data_gcp", [1, 2]),
+        ("gtdx_cos_113_ccel.dat", [1, 2]),
+    ],
+)
+def test_firmware_of_both_ages_is_met(name: str, separators: list[int]) -> None:
+    assert [one.register for one in log(name).events if one.kind == _SEPARATOR] == separators
+    place = Separator.RTMR_1 if 2 in separators else Separator.RTMR_0
+    events = opened(Measuring(separator=place)).events(Machine())
+    assert [one.register for one in events if one.kind == _SEPARATOR] == separators
+
+
+def test_place_of_the_separator_shows_in_both_registers() -> None:
+    acpi = (bytes(48),) * 3
+    new = opened().registers(Machine(acpi=acpi))
+    old = opened(Measuring(separator=Separator.RTMR_0)).registers(Machine(acpi=acpi))
+    assert [name for name in new if new[name] != old[name]] == ["rtmr_0", "rtmr_1"]
+
+
+def test_rtmr_1_is_the_extensions_of_its_events() -> None:
+    uki = opened()
+    register = bytes(48)
+    for digest in (
+        uki.authenticode,
+        hashlib.sha384(b"Calling EFI Application from Boot Option").digest(),
+        hashlib.sha384(bytes(4)).digest(),
+        uki.kernel_authenticode,
+        hashlib.sha384(b"Exit Boot Services Invocation").digest(),
+        hashlib.sha384(b"Exit Boot Services Returned with Success").digest(),
+    ):
+        register = hashlib.sha384(register + digest).digest()
+    assert uki.registers(Machine())["rtmr_1"] == register
+
+
+def test_differing_parts_are_named() -> None:
+    one = opened()
+    assert differences(one, one) == ()
+    other = Launch.of(on_disk(OVMF), tiny_uki(command_line="quiet debug"))
+    assert differences(one, other) == ("UKI (Authenticode)",)
+    old = opened(Measuring(separator=Separator.RTMR_0))
+    assert differences(one, old) == ("separator",)
+    kernel = opened(Measuring(kernel=True))
+    assert differences(one, kernel) == ("kernel command line", "initrd")
+    machines = (Machine(), Machine(memory_mib=4096))
+    assert differences(one, one, machines) == ("description of memory (TD HOB)",)
+    boot, *others = one.firmware.sections
+    changed = msgspec.structs.replace(boot, content=bytes(boot.size))
+    firmware = msgspec.structs.replace(one, firmware=Tdvf((changed, *others)))
+    assert differences(one, firmware) == ("firmware, boot volume",)
+    later = msgspec.structs.replace(boot, augmented=True)
+    firmware = msgspec.structs.replace(one, firmware=Tdvf((later, *others)))
+    assert differences(one, firmware) == ("firmware, boot volume",)
 
 
 def test_registers_bear_the_names_of_claims() -> None:

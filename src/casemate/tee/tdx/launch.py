@@ -7,6 +7,13 @@ OVMF's direct boot of a UKI (QEMU ``-kernel``).
 
 Never from a running machine: what is predicted here is what a policy may trust. The one exception
 is ``Machine.acpi``: QEMU makes those tables, and nobody publishes them.
+
+What was compared with real TDs, through their logs: RTMR 0 of one boot, whole; which events reach
+RTMR 1 and in which order, of four boots, one of them of a UKI; that systemd-stub 252 and the kernel
+before Linux 6.9 leave RTMR 2 alone. What never was, for want of a quote beside the files that it
+was made from: a value of MRTD, of RTMR 1, and of RTMR 2 with ``Measuring``. All of it supposes
+that OVMF is handed the UKI by the VMM: where it looks for one on a disk, the partition table is
+measured into RTMR 1 besides. Other firmware, Google's for instance, is not predicted.
 """
 
 import hashlib
@@ -66,6 +73,15 @@ class Order(StrEnum):
     """All pages of a section are added, then all are extended: kernels before TDX was merged."""
 
 
+class Separator(StrEnum):
+    """Which register OVMF extends when it leaves its own code; its image does not say."""
+
+    RTMR_1 = "rtmr-1"
+    """From edk2-stable202411 on, as the TCG's profile has it."""
+    RTMR_0 = "rtmr-0"
+    """Before: RTMR 0 a second time, and RTMR 1 never. Debian 12 and Ubuntu 24.04 have these."""
+
+
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
     """The machine's shape, as far as it is measured."""
 
@@ -76,8 +92,9 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Measuring(msgspec.Struct, frozen=True, kw_only=True):
-    """Which programs speak to a TD's registers at all."""
+    """What programs say to a TD's registers, where that depends on their versions."""
 
+    separator: Separator = Separator.RTMR_1
     stub: bool = False
     """systemd-stub measures the UKI's sections; 252 does not."""
     kernel: bool = False
@@ -139,7 +156,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
             _event(_RTMR_1, _APPLICATION, self.authenticode, "UKI (Authenticode)"),
             *boot_options(self.code, self.variables),
             _action(_RTMR_1, "Calling EFI Application from Boot Option"),
-            _hashed(_RTMR_0, _SEPARATOR, bytes(4), "separator"),
+            _left_firmware(self.measuring.separator),
             *(_stub(self.uki) if self.measuring.stub else ()),
             _event(_RTMR_1, _APPLICATION, self.kernel_authenticode, "kernel of the UKI"),
             *(_kernel(self.uki) if self.measuring.kernel else ()),
@@ -246,6 +263,38 @@ def boot_options(code: Firmware, variables: tuple[Variable, ...]) -> Iterator[Pr
     option = load_option(name, path, _BOOT_MENU_ATTRIBUTES)
     yield _hashed(_RTMR_0, _BOOT_VARIABLE, b"\0\0", "variable BootOrder = 0000")
     yield _hashed(_RTMR_0, _BOOT_VARIABLE, option, f"variable Boot0000 = {name}")
+
+
+def differences(
+    one: Launch, other: Launch, machines: tuple[Machine, Machine] | None = None
+) -> tuple[str, ...]:
+    """Name the parts in which two launches differ, in the order of the launch; none if in nothing.
+
+    Raises:
+        InputError: as ``Launch.events``.
+    """
+    shapes = machines or (Machine(), Machine())
+    parts = [_parts(launch, shape) for launch, shape in zip((one, other), shapes, strict=True)]
+    names = dict.fromkeys((*parts[0], *parts[1]))
+    return tuple(name for name in names if parts[0].get(name) != parts[1].get(name))
+
+
+def _parts(launch: Launch, machine: Machine) -> dict[str, list[object]]:
+    """Give what was measured by what it is of: sections of the firmware, then events."""
+    found: dict[str, list[object]] = {}
+    for section in launch.firmware.sections:
+        if not section.augmented:
+            content = section.content if section.extended else None
+            name = f"firmware, {section.kind.name.replace('_', ' ').lower()}"
+            found.setdefault(name, []).append((section.address, section.size, content))
+    for event in launch.events(machine):
+        found.setdefault(event.description, []).append((event.register, event.digest))
+    return found
+
+
+def _left_firmware(separator: Separator) -> PredictedEvent:
+    register = _RTMR_1 if separator is Separator.RTMR_1 else _RTMR_0
+    return _hashed(register, _SEPARATOR, bytes(4), "separator")
 
 
 def _stub(facts: UkiFacts) -> Iterator[PredictedEvent]:

@@ -5,7 +5,9 @@ in memory, its type and attributes, little-endian.
 """
 
 import struct
+from collections.abc import Iterable
 from enum import IntEnum
+from itertools import pairwise
 from typing import Final, Self
 from uuid import UUID
 
@@ -22,6 +24,10 @@ _HEADER: Final = struct.Struct("<4sIII")
 _SECTION: Final = struct.Struct("<IIQQII")
 _MOST_SECTIONS: Final = 64
 _LARGEST_SECTION: Final = 64 << 20
+_LARGEST_WHOLE: Final = 128 << 20
+"""Bytes of all sections together; OVMF has 2 to 4 MiB."""
+_ADDRESS_END: Final = 1 << 51
+"""Private addresses of a TD lie below its shared bit: bit 51 at the most."""
 _EXTEND: Final = 1
 _AUGMENTED: Final = 2
 
@@ -79,7 +85,8 @@ class Tdvf(msgspec.Struct, frozen=True):
         whole = _HEADER.size + count * _SECTION.size
         if count > _MOST_SECTIONS or size < whole or begin + whole > len(image):
             raise _error(f"{count} sections in {size} bytes", "all of them inside")
-        entries = _SECTION.iter_unpack(image[begin + _HEADER.size : begin + whole])
+        entries = tuple(_SECTION.iter_unpack(image[begin + _HEADER.size : begin + whole]))
+        _require_apart(entries)
         return cls(tuple(_section(image, *entry) for entry in entries))
 
     def of_kind(self, kind: SectionKind) -> Section:
@@ -94,15 +101,30 @@ class Tdvf(msgspec.Struct, frozen=True):
         return found[0]
 
 
+def _require_apart(entries: Iterable[tuple[int, ...]]) -> None:
+    """Refuse a page that is added twice, as the TDX module would, and more memory than is sane."""
+    ranges = sorted((address, address + size) for _, _, address, size, _, _ in entries)
+    total = sum(end - begin for begin, end in ranges)
+    if total > _LARGEST_WHOLE:
+        raise _error(f"sections of {total:#x} bytes together", "at most 128 MiB")
+    for (_, end), (begin, _) in pairwise(ranges):
+        if begin < end:
+            raise _error(f"two sections at {begin:#x}", "sections that do not overlap")
+
+
 def _section(image: bytes, *entry: int) -> Section:
     offset, raw_size, address, size, kind, attributes = entry
     where = f"section at {address:#x}"
     if address % PAGE or size % PAGE or not size or size > _LARGEST_SECTION:
         raise _error(f"{where} of {size:#x} bytes", "whole pages, at most 64 MiB")
+    if address + size > _ADDRESS_END:
+        raise _error(f"{where} of {size:#x} bytes", "addresses below 2^51")
     if raw_size > size or offset + raw_size > len(image):
         raise _error(f"{where} with {raw_size:#x} bytes at {offset:#x}", "content within the image")
     if kind not in set(SectionKind):
         raise _error(f"{where} of type {kind}", "a known type")
+    if attributes & _EXTEND and not _is_known(SectionKind(kind), raw_size, size):
+        raise _error(f"{where} measured, {raw_size:#x} bytes of it known", "content in the image")
     return Section(
         kind=SectionKind(kind),
         address=address,
@@ -111,6 +133,11 @@ def _section(image: bytes, *entry: int) -> Section:
         extended=bool(attributes & _EXTEND),
         augmented=bool(attributes & _AUGMENTED),
     )
+
+
+def _is_known(kind: SectionKind, raw_size: int, size: int) -> bool:
+    """Tell whether all content follows from the image: VMMs differ in how they fill what is not."""
+    return raw_size == (0 if kind is SectionKind.TEMPORARY_MEMORY else size)
 
 
 def _error(got: str, want: str) -> InputError:
