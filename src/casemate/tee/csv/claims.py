@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from casemate.tee.csv.report import REGISTERS, Evidence
 from casemate.wire.eventlog import EV_NO_ACTION, EventLog, LoggedEvent
-from casemate.wire.eventlog_json import to_claim
+from casemate.wire.eventlog_json import Details, to_claim
 
 _REGISTER: Final = re.compile(r"rtmr[0-4]")
 _SOURCES: Final = MappingProxyType(
@@ -38,9 +38,9 @@ _UNSIGNED_V1: Final = frozenset({"sig_usage", "sig_algo", "anonce"})
 
 
 def claims(
-    evidence: Evidence, log: EventLog | None, *, mac_verified: bool, hsk_cek_from: str
+    evidence: Evidence, entries: list[Details] | None, *, mac_verified: bool, hsk_cek_from: str
 ) -> dict[str, Any]:
-    """Give the claims of verified evidence.
+    """Give the claims of verified evidence; ``entries`` are those of its log.
 
     Ours: ``mac_verified``, ``hsk_cek_from`` (``evidence`` or ``collateral``), and ``typed`` with
     numbers and answers where upstream has text.
@@ -78,9 +78,18 @@ def claims(
         **{f"rtmr{index}": extension.rtmrs[index].hex() for index in range(REGISTERS)},
         "reserved1": extension.reserved1.hex(),
     }
-    if log is not None:
-        found["uefi_event_logs"] = [to_claim(event) for event in log.events if _explained(event)]
+    if entries is not None:
+        found["uefi_event_logs"] = entries
     return found
+
+
+def event_claims(log: EventLog) -> list[Details]:
+    """Give the entries of a log as claims, without those of register 0.
+
+    Raises:
+        PeerError: an entry that its own lengths or digest do not fit.
+    """
+    return [to_claim(event) for event in log.events if _explained(event)]
 
 
 def evidence_field(claim: str) -> str:

@@ -11,7 +11,7 @@ from typing import Final
 
 from casemate.crypto.sm3 import hmac_sm3
 from casemate.crypto.vendor_chain import ChainMemory
-from casemate.tee.csv.claims import claims
+from casemate.tee.csv.claims import claims, event_claims
 from casemate.tee.csv.options import CsvOptions
 from casemate.tee.csv.report import REPORT_DATA_SIZE, TEE, Evidence, Report, parse
 from casemate.tee.evidence import CPU, Expectation, Inputs, VerifiedEvidence, fitted
@@ -29,6 +29,7 @@ from casemate.tee.hygon.chain import (
 )
 from casemate.tee.trail import Check, Step, Topic, Trail, table
 from casemate.wire.eventlog import EventLog, require_registers
+from casemate.wire.eventlog_json import Details
 from casemate.wire.tpm import ALG_SM3
 
 _EXPLAINED: Final = range(1, 5)
@@ -123,12 +124,12 @@ def verify(
         _verify_policy(step, report, inputs, options)
     _verify_report_data(trail, report, expected.report_data)
     _verify_init_data(trail, expected)
-    log = _verify_event_log(trail, evidence, options)
+    entries = _verify_event_log(trail, evidence, options)
     return (
         VerifiedEvidence(
             tee=TEE,
             tee_class=CPU,
-            claims=claims(evidence, log, mac_verified=mac_verified, hsk_cek_from=source),
+            claims=claims(evidence, entries, mac_verified=mac_verified, hsk_cek_from=source),
             report_data=report.report_data,
             init_data=None,
             chain=tuple(
@@ -237,7 +238,9 @@ def _verify_init_data(trail: Trail, expected: Expectation) -> None:
         )
 
 
-def _verify_event_log(trail: Trail, evidence: Evidence, options: CsvOptions) -> EventLog | None:
+def _verify_event_log(
+    trail: Trail, evidence: Evidence, options: CsvOptions
+) -> list[Details] | None:
     extension = evidence.report.extension
     if extension is None:
         trail.skip(12, "a version 1 report signs no registers; a log is no claim")
@@ -259,4 +262,4 @@ def _verify_event_log(trail: Trail, evidence: Evidence, options: CsvOptions) -> 
         log = EventLog.parse(evidence.event_log)
         require_registers(log, ALG_SM3, signed_registers)
         step.detail = f"{len(log.events)} entries explain registers 1 to 4"
-    return log
+        return event_claims(log)

@@ -5,7 +5,8 @@ from typing import Final
 
 from casemate.tee.dcap.bodies import TdReport
 from casemate.tee.trail import Step
-from casemate.wire.eventlog import EventLog, replay
+from casemate.wire.eventlog import EV_NO_ACTION, EventLog, LoggedEvent, replay
+from casemate.wire.eventlog_json import Details, to_claim
 from casemate.wire.tpm import ALG_SHA384
 
 REGISTERS: Final = range(1, 5)
@@ -36,3 +37,16 @@ def verify(step: Step, raw: bytes, body: TdReport) -> EventLog:
             )
     step.detail = f"{len(log.events)} entries explain every register"
     return log
+
+
+def claims(log: EventLog) -> list[Details]:
+    """Give the entries as claims, without those of MR 0: nothing that was signed proves them.
+
+    Raises:
+        PeerError: an entry that its own lengths or digest do not fit.
+    """
+    return [to_claim(event) for event in log.events if _explained(event)]
+
+
+def _explained(event: LoggedEvent) -> bool:
+    return event.register != _MRTD or event.kind == EV_NO_ACTION

@@ -12,8 +12,7 @@ from casemate.tee.tdx import event_log
 from casemate.tee.tdx.options import EventLogRule, TdxOptions
 from casemate.tee.tdx.report import TEE, TdxEvidence
 from casemate.tee.trail import Check, Step, Topic, Trail, table
-from casemate.wire.eventlog import EventLog
-from casemate.wire.eventlog_json import to_claims
+from casemate.wire.eventlog_json import Details
 
 _FIRST: Final = 2
 _QUOTE_CHECKS: Final = quote_checks(_FIRST, TeeType.TDX)
@@ -64,12 +63,12 @@ def verify(
     verified = verify_quote(quote, inputs, options, trail, _FIRST)
     _verify_report_data(trail, body, expected)
     _verify_init_data(trail, body, expected)
-    log = _verify_event_log(trail, evidence, body, options)
+    entries = _verify_event_log(trail, evidence, body, options)
     return (
         VerifiedEvidence(
             tee=TEE,
             tee_class=CPU,
-            claims=claims_of(verified, body, log),
+            claims=claims_of(verified, body, entries),
             report_data=body.report_data,
             init_data=body.mr_config_id,
             chain=tuple(
@@ -93,11 +92,13 @@ def parse_quote(raw: bytes) -> tuple[Quote, TdReport]:
     return quote, quote.body
 
 
-def claims_of(verified: VerifiedQuote, body: TdReport, log: EventLog | None) -> dict[str, Any]:
+def claims_of(
+    verified: VerifiedQuote, body: TdReport, entries: list[Details] | None
+) -> dict[str, Any]:
     """Give all claims of a TD; ``uefi_event_logs`` only with a log."""
     claims = dcap_claims.td_claims_of(verified.quote, body, verified.platform.extension)
     claims |= dcap_claims.verification_claims(verified)
-    return claims if log is None else claims | {"uefi_event_logs": to_claims(log)}
+    return claims if entries is None else claims | {"uefi_event_logs": entries}
 
 
 def _verify_report_data(trail: Trail, body: TdReport, expected: Expectation) -> None:
@@ -128,13 +129,13 @@ def _verify_init_data(trail: Trail, body: TdReport, expected: Expectation) -> No
 
 def _verify_event_log(
     trail: Trail, evidence: TdxEvidence, body: TdReport, options: TdxOptions
-) -> EventLog | None:
+) -> list[Details] | None:
     raw = evidence.cc_eventlog
     if raw is None and options.event_log is EventLogRule.OPTIONAL:
         trail.skip(_EVENT_LOG, "no log came; option event_log=required refuses that")
         return None
     with trail.step(_EVENT_LOG) as step:
-        return event_log.verify(step, _present(step, raw), body)
+        return event_log.claims(event_log.verify(step, _present(step, raw), body))
 
 
 def _present(step: Step, raw: bytes | None) -> bytes:

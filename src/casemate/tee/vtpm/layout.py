@@ -154,7 +154,7 @@ def _log_sections(raw: bytes) -> tuple[Section, ...]:
 
 
 def _log_section(raw: bytes) -> Section:
-    events = to_claims(EventLog.parse(raw))
+    events = to_claims(EventLog.parse(raw), strict=False)
     fields = tuple(
         Field(
             name=f"{number:03} register {event['index']}",
