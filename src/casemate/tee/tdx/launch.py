@@ -8,12 +8,13 @@ OVMF's direct boot of a UKI (QEMU ``-kernel``).
 Never from a running machine: what is predicted here is what a policy may trust. The one exception
 is ``Machine.acpi``: QEMU makes those tables, and nobody publishes them.
 
-What was compared with real TDs, through their logs: RTMR 0 of one boot, whole; which events reach
-RTMR 1 and in which order, of four boots, one of them of a UKI; that systemd-stub 252 and the kernel
-before Linux 6.9 leave RTMR 2 alone. What never was, for want of a quote beside the files that it
-was made from: a value of MRTD, of RTMR 1, and of RTMR 2 with ``Measuring``. All of it supposes
-that OVMF is handed the UKI by the VMM: where it looks for one on a disk, the partition table is
-measured into RTMR 1 besides. Other firmware, Google's for instance, is not predicted.
+What was compared with real TDs, through their logs: RTMR 0 of one boot, whole; kinds and order of
+events in RTMR 1 and 2, of a kernel that the VMM hands over and of a UKI on a disk under Google's
+firmware; where the separators go, of four boots. What never was, for want of a quote beside the
+files that it was made from: a value of MRTD, RTMR 1 or RTMR 2. Supposed, and seen in no log: both
+events of a UKI that the VMM hands over, what ``Measuring`` says of versions (systemd-stub 252 knows
+nothing of a TD's registers), and ``Order``. Where OVMF looks for the UKI on a disk, its partition
+table is measured into RTMR 1 besides; that, and other firmware such as Google's, is not predicted.
 """
 
 import hashlib
