@@ -2,7 +2,9 @@
 
 import pytest
 
-from casemate.stack.bench import pull, verify
+from casemate.stack.bench import boot, pull, verify
+from casemate.trace import Station
+from casemate.wire.console import ConsoleEvent, EventKind
 
 
 async def test_pull_is_compared_with_its_peers() -> None:
@@ -20,3 +22,24 @@ async def test_every_verification_is_compared_with_its_bare_signatures() -> None
         assert result.details[f"{tee}_cold_ms"] > 0
         assert result.details[f"{tee}_cached_ms"] > 0
     assert result.details["event_log_100_ms"] > 0
+
+
+def heard(*events: tuple[float, EventKind, Station]) -> list[tuple[float, ConsoleEvent]]:
+    return [(time, ConsoleEvent(kind=kind, station=station)) for time, kind, station in events]
+
+
+def test_waiting_for_attestation_is_no_part_of_the_pull() -> None:
+    events = heard(
+        (1.0, EventKind.BEGIN, Station.ATTEST),
+        (2.0, EventKind.BEGIN, Station.PULL),
+        (3.0, EventKind.END, Station.ATTEST),
+        (7.0, EventKind.END, Station.PULL),
+        (8.0, EventKind.END, Station.ATTEST),
+        (9.0, EventKind.BEGIN, Station.PULL),
+        (9.5, EventKind.END, Station.PULL),
+    )
+    assert boot.pulled(events) == pytest.approx(4.0)
+
+
+def test_pod_that_pulled_nothing_has_nothing_taken_out() -> None:
+    assert boot.pulled(heard((1.0, EventKind.BEGIN, Station.PULL))) == 0

@@ -9,7 +9,6 @@ twice that two of them need: the scratch disk is sealed by one that then ends, t
 (``guest/vault.py``) attests and holds what the pod is given for it, and process 1 is the agent.
 """
 
-import gc
 import os
 from collections.abc import Callable
 from typing import Final
@@ -28,7 +27,6 @@ _ENVIRONMENT: Final = {"HOME": "/root", "LANG": "C.UTF-8", "TMPDIR": "/tmp"}  # 
 
 def main() -> int:
     """Run the pod; never returns, the machine ends with it."""
-    gc.disable()  # until the pod is ready: collecting amid imports costs a quarter of their time
     console = None
     station = Station.BOOT
     try:

@@ -49,6 +49,7 @@ class Bundle:
         loader: Any = self
         spec = _Spec(name, loader, origin=entry[3], is_package=entry[2])
         spec.has_location = True
+        spec.cached = ""  # else Python works out, for each module, where a cache would be
         if entry[2]:
             spec.submodule_search_locations = [entry[3].rpartition("/")[0]]
         return spec

@@ -19,13 +19,13 @@ typedef unsigned long long u64;
 
 enum { /* system calls, x86-64 */
     READ = 0, WRITE = 1, OPEN = 2, CLOSE = 3, IOCTL = 16, NANOSLEEP = 35, FORK = 57, EXECVE = 59,
-    CHDIR = 80, MKDIR = 83, UNLINK = 87, SETSID = 112, CHROOT = 161, MOUNT = 165, REBOOT = 169,
-    FINIT_MODULE = 313
+    EXIT = 60, CHDIR = 80, MKDIR = 83, UNLINK = 87, SETSID = 112, CHROOT = 161, MOUNT = 165,
+    REBOOT = 169, READAHEAD = 187, FINIT_MODULE = 313
 };
 enum { O_RDONLY = 0, O_RDWR = 2 };
 enum { MS_RDONLY = 1, MS_NOSUID = 2, MS_NODEV = 4, MS_NOEXEC = 8, MS_MOVE = 8192 };
 enum { ENOENT = 2, EIO = 5, EEXIST = 17 };
-enum { BLOCK = 4096, SECTORS_PER_BLOCK = 8, HEX_DIGEST = 64 };
+enum { BLOCK = 4096, SECTORS_PER_BLOCK = 8, HEX_DIGEST = 64, WHOLE_FILE = 1 << 30 };
 
 long call(long number, long a, long b, long c, long d, long e);
 __asm__(".text\n.global call\ncall:\n"
@@ -309,6 +309,23 @@ static void move_to_root(void)
     call(CHROOT, (long)".", 0, 0, 0, 0);
 }
 
+/* The root's init starts on one processor: meanwhile the other fetches, verifies and unpacks the
+ * files that it will need, listed in the root. A child does it and ends. An image without the list, or
+ * a file that cannot be read, is for init to find out: here nothing depends on it. */
+static void read_ahead(void)
+{
+    static char list[4096];
+    char *name = list, *end;
+    if (call(FORK, 0, 0, 0, 0, 0)) return;
+    read_file("/usr/lib/casemate/ahead", list, sizeof list);
+    for (; *name; name = end + 1) {
+        for (end = name; *end != '\n'; end++) {}
+        *end = 0;
+        call(READAHEAD, call(OPEN, (long)name, O_RDONLY, 0, 0, 0), 0, WHOLE_FILE, 0, 0);
+    }
+    call(EXIT, 0, 0, 0, 0, 0);
+}
+
 #ifdef DEBUG
 static void open_shell(void)
 {
@@ -332,6 +349,7 @@ void begin(void)
     find_disk();
     open_root();
     move_to_root();
+    read_ahead();
 #ifdef DEBUG
     open_shell();
 #endif
