@@ -11,7 +11,10 @@ from casemate.wire.tpm import ALG_SHA384, ALG_SM3
 from tests.sim.simulated_tee import SimulatedTee
 
 REPORT_DATA = bytes(range(48))
-TEES = (("tdx", ALG_SHA384, {}), ("csv", ALG_SM3, {"version": "2"}))
+TEES: tuple[tuple[str, int, dict[str, str]], ...] = (
+    ("tdx", ALG_SHA384, {}),
+    ("csv", ALG_SM3, {"version": "2"}),
+)
 
 
 def own_log(tee: SimulatedTee) -> EventLog:
