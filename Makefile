@@ -1,4 +1,4 @@
-# `make help` explains. CI runs `make check test`, `make demo` and `make thorough fuzz`.
+# `make help` explains. CI runs `make check test`, `make demo` and a short `make fuzz`.
 SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
