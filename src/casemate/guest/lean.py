@@ -51,5 +51,5 @@ def leave_out() -> None:
         sys.modules.setdefault(name, Absent(name))
 
 
-def _refuse(self: object) -> None:
+def _refuse(self: object, *_arguments: object, **_named: object) -> None:
     raise NotImplementedError(f"{type(self).__name__} is left out of the guest")

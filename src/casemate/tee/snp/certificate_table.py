@@ -8,17 +8,39 @@ sends what it finds; nobody trusts it.
 import struct
 from collections.abc import Iterable
 from typing import Final
-from uuid import UUID
 
 from casemate.errors import PeerError
 from casemate.tee.snp.evidence import CertificateEntry, CertificateKind, OtherKind
 
+
+def guid(text: str) -> bytes:
+    """Read a GUID as people write it: 16 bytes, in the order of its digits.
+
+    Raises:
+        PeerError: it is none.
+    """
+    try:
+        raw = bytes.fromhex(text.replace("-", ""))
+    except ValueError:
+        raw = b""
+    if len(raw) != _GUID_SIZE or text.lower() != _written(raw):
+        raise PeerError("certificate table", got=text, want="a GUID", spec=_SPEC)
+    return raw
+
+
+def _written(raw: bytes) -> str:
+    text = raw.hex()
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+
+
+_GUID_SIZE: Final = 16
+_SPEC: Final = "tee §3.4"
 GUIDS: Final[dict[CertificateKind, bytes]] = {
-    "ARK": UUID("c0b406a4-a803-4952-9743-3fb6014cd0ae").bytes,
-    "ASK": UUID("4ab7b379-bbac-4fe4-a02f-05aef327c782").bytes,
-    "VCEK": UUID("63da758d-e664-4564-adc5-f4b93be8accd").bytes,
-    "VLEK": UUID("a8074bc2-a25a-483e-aae6-39c045a0b8a1").bytes,
-    "CRL": UUID("92f81bc3-5811-4d3d-97ff-d19f88dc67ea").bytes,
+    "ARK": guid("c0b406a4-a803-4952-9743-3fb6014cd0ae"),
+    "ASK": guid("4ab7b379-bbac-4fe4-a02f-05aef327c782"),
+    "VCEK": guid("63da758d-e664-4564-adc5-f4b93be8accd"),
+    "VLEK": guid("a8074bc2-a25a-483e-aae6-39c045a0b8a1"),
+    "CRL": guid("92f81bc3-5811-4d3d-97ff-d19f88dc67ea"),
 }
 LARGEST: Final = 1 << 20
 """Bytes of a table that are read."""
@@ -27,8 +49,7 @@ MOST: Final = 64
 
 _ENTRY: Final = struct.Struct("<16sII")
 _END: Final = bytes(16)
-_KINDS: Final = {guid: kind for kind, guid in GUIDS.items()}
-_SPEC: Final = "tee §3.4"
+_KINDS: Final = {raw: kind for kind, raw in GUIDS.items()}
 
 
 def parse(raw: bytes) -> tuple[CertificateEntry, ...]:
@@ -42,8 +63,8 @@ def parse(raw: bytes) -> tuple[CertificateEntry, ...]:
         raise PeerError(where, got=f"{len(raw)} bytes", want=f"at most {LARGEST}", spec=_SPEC)
     found: list[CertificateEntry] = []
     for at in range(0, len(raw) - _ENTRY.size + 1, _ENTRY.size):
-        guid, offset, length = _ENTRY.unpack_from(raw, at)
-        if guid == _END:
+        kind, offset, length = _ENTRY.unpack_from(raw, at)
+        if kind == _END:
             return tuple(found)
         if len(found) == MOST:
             raise PeerError(where, got=f"more than {MOST} pieces", want="fewer", spec=_SPEC)
@@ -51,7 +72,7 @@ def parse(raw: bytes) -> tuple[CertificateEntry, ...]:
             raise PeerError(
                 where, got=f"a piece to {offset + length}", want=f"{len(raw)} bytes", spec=_SPEC
             )
-        found.append(CertificateEntry.of(_kind(guid), raw[offset : offset + length]))
+        found.append(CertificateEntry.of(_kind(kind), raw[offset : offset + length]))
     raise PeerError(where, got="no end", want="a GUID of zeros at the end", spec=_SPEC)
 
 
@@ -66,11 +87,9 @@ def encode(pieces: Iterable[tuple[CertificateKind | OtherKind, bytes]]) -> bytes
     return header + bytes(_ENTRY.size) + bodies
 
 
-def _kind(guid: bytes) -> CertificateKind | OtherKind:
-    return _KINDS.get(guid) or OtherKind(str(UUID(bytes=guid)))
+def _kind(raw: bytes) -> CertificateKind | OtherKind:
+    return _KINDS.get(raw) or OtherKind(_written(raw))
 
 
 def _guid(kind: CertificateKind | OtherKind) -> bytes:
-    if isinstance(kind, OtherKind):
-        return UUID(kind.other).bytes
-    return GUIDS[kind]
+    return guid(kind.other) if isinstance(kind, OtherKind) else GUIDS[kind]

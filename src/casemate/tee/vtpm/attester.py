@@ -48,12 +48,12 @@ class TpmAttester:
         return True
 
     def require_key(self) -> None:
-        """Read the attestation key, which evidence needs.
+        """Read the attestation key, which evidence needs: one command.
 
         Raises:
             HostError: it is not there, or is none that can be read.
         """
-        _ = self._identity
+        _ = self._public
 
     def evidence(self, report_data: bytes) -> bytes:
         """Quote with ``report_data`` as nonce, cut or padded to 32 bytes.
@@ -83,17 +83,21 @@ class TpmAttester:
         self._event_log += encode_event(logged)
 
     @cached_property
-    def _identity(self) -> tuple[bytes, bytes]:
-        """The attestation key and its certificate, which stay the same while the TPM lives."""
-        return self._tpm.public(self._ak).spki(), self._tpm.read_nv(AK_CERTIFICATE_INDEX)
+    def _public(self) -> bytes:
+        """The attestation key, which stays the same while the TPM lives."""
+        return self._tpm.public(self._ak).spki()
+
+    @cached_property
+    def _certificate(self) -> bytes:
+        return self._tpm.read_nv(AK_CERTIFICATE_INDEX)
 
     def _encode(self, quoted: QuotedRegisters) -> bytes:
         evidence = TpmEvidence(
             tpm_quote=TpmQuote(
                 quoted.signature, quoted.message, tuple(value.hex() for value in quoted.pcrs)
             ),
-            ak_public=self._identity[0],
-            ak_certificate=self._identity[1],
+            ak_public=self._public,
+            ak_certificate=self._certificate,
             event_log=self._event_log,
         )
         return msgspec.json.encode(evidence)
