@@ -155,10 +155,10 @@ def _gathered(
     gathered = evidence_fetching.gather(asked, read_evidence(evidence), cache, offline=offline)
     if gathered.refusal is not None:
         raise VerificationError(gathered.refusal)
-    since = {note.name: note.since for note in gathered.notes}
-    now = datetime.now(UTC)
+    since = {note.name: note.since for note in gathered.notes if note.since}
+    since |= {name + CHAIN_SUFFIX: time for name, time in since.items()}
     documents = [
-        Document(name=name, since=since.get(name.removesuffix(CHAIN_SUFFIX)) or now, body=body)
+        Document(name=name, since=since[name], body=body)
         for name, body in sorted(gathered.files.items())
     ]
     return documents, evidence_fetching.told(gathered)

@@ -4,7 +4,7 @@ A refusal crosses as status ABORTED with a text, as upstream's does, and with it
 trailing metadata for a peer that is ours.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import grpc  # type: ignore[import-untyped]
@@ -13,9 +13,9 @@ import msgspec
 
 from casemate.errors import CasemateError, HostError, PeerError, Refusal, VerificationError
 
-Method = Callable[[bytes], bytes]
+Method = Callable[[bytes], bytes | Awaitable[bytes]]
 Services = Mapping[str, Mapping[str, Method]]
-"""Full service name, method name, function from request to response."""
+"""Full service name, method name, function from request to response; it may be a coroutine's."""
 
 _REFUSAL: Final = "casemate-refusal-bin"
 _LARGEST: Final = 16 << 20
@@ -102,7 +102,8 @@ class GrpcClient:
 def _served(function: Method) -> Any:
     async def answer(request: bytes, context: Any) -> bytes:
         try:
-            return function(request)
+            answered = function(request)
+            return answered if isinstance(answered, bytes) else await answered
         except CasemateError as error:
             await context.abort(grpc.StatusCode.ABORTED, str(error), _metadata(error))
             raise

@@ -22,9 +22,10 @@ _M = TypeVar("_M", bound=Message)
 def attestation(service: AttestationService, policies: AttestationPolicies) -> Services:
     """Offer an attestation service."""
 
-    def evaluate(request: bytes) -> bytes:
+    async def evaluate(request: bytes) -> bytes:
         asked = _parse(attestation_pb2.AttestationRequest, request)
-        token = service.evaluate(parse_all(asked), next(iter(asked.policy_ids), POLICY_ID))
+        appraised = await service.gathered(parse_all(asked))
+        token = service.evaluate(appraised, next(iter(asked.policy_ids), POLICY_ID))
         return attestation_pb2.AttestationResponse(attestation_token=token).SerializeToString()
 
     def set_policy(request: bytes) -> bytes:

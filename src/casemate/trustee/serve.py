@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -15,8 +16,8 @@ from casemate.crypto.keys import PrivateKey, PublicKey
 from casemate.crypto.vendor_chain import ChainMemory
 from casemate.crypto.x509 import split_pem
 from casemate.errors import InputError
-from casemate.tee.anchors import Anchors
 from casemate.tee.evidence import Inputs
+from casemate.tee.gathering.gatherer import Gatherer
 from casemate.tee.verifiers import VERIFIERS
 from casemate.trustee.attestation.evaluation import AskedValues, OwnValues
 from casemate.trustee.attestation.policy import AttestationPolicies
@@ -26,6 +27,12 @@ from casemate.trustee.attestation.secure_execution import (
 )
 from casemate.trustee.attestation.service import AttestationService, InputsOf
 from casemate.trustee.attestation.signer import TokenSigner
+from casemate.trustee.attestation.trust import (
+    RootsFolder,
+    gather_with,
+    gatherer_of,
+    options_of,
+)
 from casemate.trustee.evidence_archive import EvidenceArchive
 from casemate.trustee.kbs.admin import Acl, Administrators, Issuer
 from casemate.trustee.kbs.administration import Administration
@@ -44,6 +51,13 @@ from casemate.trustee.storage import Storage
 _SOFT: Final = frozenset({"sample", "sampledevice", "tpm"})
 """TEEs that are off unless a profile turns them on."""
 _SAMPLES: Final = frozenset({"sample", "sampledevice"})
+_DEVELOPMENT_ONLY: Final = (
+    "sample",
+    "se.skip_host_key_verification",
+    "verifier.allow_debug",
+    "verifier.allow_migration",
+)
+_REMOTE: Final = 10.0  # seconds that another part may take for an answer
 _MIB: Final = 1 << 20
 
 if TYPE_CHECKING:
@@ -62,13 +76,15 @@ class Part(StrEnum):
 class Trustee:
     """A Trustee, ready to be asked. ``values`` are settings; paths are relative to ``folder``.
 
-    ``broker`` is None where only another part runs; ``services`` are that part's.
+    ``broker`` is None where only another part runs; ``services`` are that part's. ``gatherer``
+    brings collateral, and is closed by whoever serves.
     """
 
     folder: Path
     values: Mapping[str, Any]
     storage: Storage
     broker: Broker | None
+    gatherer: Gatherer
     services: "Services" = field(default_factory=dict)
     grpc_port: int = 0
 
@@ -94,16 +110,18 @@ class Trustee:
         folder = file.resolve().parent
         require_profile(values)
         storage = Storage(folder / values["storage"])
-        parts = _Parts(folder, values, storage, clock)
+        gatherer = gatherer_of(folder, values, clock=clock)
+        parts = _Parts(folder, values, storage, clock, gatherer)
+        whole = partial(cls, folder, values, storage)
         match only:
             case Part.AS:
-                return cls(folder, values, storage, None, parts.attesting(), values["as.port"])
+                return whole(None, gatherer, parts.attesting(), values["as.port"])
             case Part.RVPS:
-                return cls(folder, values, storage, None, parts.providing(), values["rvps.port"])
+                return whole(None, gatherer, parts.providing(), values["rvps.port"])
             case Part.KBS:
-                return cls(folder, values, storage, parts.split_broker())
+                return whole(parts.split_broker(), gatherer)
             case None:
-                return cls(folder, values, storage, parts.whole_broker())
+                return whole(parts.whole_broker(), gatherer)
 
     @property
     def largest_body(self) -> int:
@@ -123,6 +141,7 @@ class _Parts:
     values: Mapping[str, Any]
     storage: Storage
     clock: Callable[[], float]
+    gatherer: Gatherer
 
     def whole_broker(self) -> Broker:
         values = self._own_values()
@@ -132,7 +151,8 @@ class _Parts:
     def split_broker(self) -> Broker:
         from casemate.trustee.kbs import remote
 
-        client = self._client("as.address")
+        waiting = float(self.values["collateral.timeout"])  # it may wait for a vendor meanwhile
+        client = self._client("as.address", timeout=_REMOTE + waiting)
         return self._broker(
             remote.RemoteAttestation(client),
             remote.RemotePolicies(client),
@@ -171,21 +191,27 @@ class _Parts:
             policies=policies,
             signer=self._signer(),
             clock=self.clock,
+            gather=partial(gather_with, self.gatherer),
             session_lifetime=self.values["sessions.lifetime"],
         )
 
     def _inputs(self) -> InputsOf:
         shared = Inputs(
             now=datetime.fromtimestamp(self.clock(), UTC),
-            anchors=Anchors(ak_authorities=tuple(self._bundles("ak_authorities"))),
+            options=options_of(self.values),
             memory=ChainMemory(),
+        )
+        roots = RootsFolder(
+            self.folder / self.values["roots"] if self.values["roots"] else None,
+            tuple(self._bundles("ak_authorities")),
+            self.clock,
         )
         secure_execution = SecureExecutionFiles(
             self.folder, self.values, key=challenge_key(self.storage), clock=self.clock
         )
 
         def of(tee: str, now: datetime) -> Inputs:
-            inputs = msgspec.structs.replace(shared, now=now)
+            inputs = msgspec.structs.replace(shared, now=now, anchors=roots.anchors())
             return secure_execution.added_to(inputs) if tee == SecureExecutionFiles.tee else inputs
 
         return of
@@ -236,10 +262,10 @@ class _Parts:
         acls = [Acl.parse(text) for text in self.values["admin.acls"]]
         return Administrators(issuers, acls, clock=self.clock)
 
-    def _client(self, setting: str) -> "GrpcClient":
+    def _client(self, setting: str, *, timeout: float = _REMOTE) -> "GrpcClient":
         from casemate.net.grpc import GrpcClient
 
-        return GrpcClient(str(self.values[setting]))
+        return GrpcClient(str(self.values[setting]), timeout=timeout)
 
     def _read(self, setting: str) -> bytes:
         return read(self.folder / self.values[setting])
@@ -249,14 +275,12 @@ class _Parts:
 
 
 def require_profile(values: Mapping[str, Any]) -> None:
-    """Refuse a profile that there is not, and ``sample`` in production (InputError)."""
+    """Refuse a profile that there is not, and development's settings in production (InputError)."""
     if values["profile"] not in PROFILES:
         raise InputError("profile", got=values["profile"], want=" or ".join(PROFILES))
-    if values["profile"] == "production" and values["sample"]:
-        raise InputError("sample", got="true", want="false in profile production")
-    name = "se.skip_host_key_verification"
-    if values["profile"] == "production" and values[name]:
-        raise InputError(name, got="true", want="false in profile production")
+    for name in _DEVELOPMENT_ONLY:
+        if values["profile"] == "production" and values[name]:
+            raise InputError(name, got="true", want="false in profile production")
 
 
 def tees_of(values: Mapping[str, Any]) -> frozenset[str]:

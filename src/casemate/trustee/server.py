@@ -26,8 +26,8 @@ _LOG: Final = logging.getLogger("casemate.trustee")
 class _Application:
     """Granian's side of an exchange: bytes in, bytes out."""
 
-    def __init__(self, answer: Callable[[Ask], Answer], largest_body: int) -> None:
-        self._answer = answer
+    def __init__(self, broker: Broker, largest_body: int) -> None:
+        self._broker = broker
         self._largest = largest_body
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
@@ -36,13 +36,13 @@ class _Application:
         if body is None:
             answer = Answer(413, b"request body too large", (("content-type", "text/plain"),))
         else:
-            answer = self._safely(_ask(scope, headers, body))
+            answer = await self._safely(_ask(scope, headers, body))
         protocol.response_bytes(answer.status, list(answer.headers), answer.body)
 
-    def _safely(self, ask: Ask) -> Answer:
+    async def _safely(self, ask: Ask) -> Answer:
         """Answer; a mistake of ours is told in the log, where the caller cannot see it."""
         try:
-            return self._answer(ask)
+            return self._broker.answer(await self._broker.prepared(ask))
         except Exception:  # noqa: BLE001 - the last door: logged whole, answered 500
             _LOG.exception("%s %s", ask.method, ask.path)
             return Answer(500)
@@ -78,10 +78,13 @@ async def serve(trustee: Trustee, *, ready: Callable[[str], None]) -> None:
     Raises:
         HostError: the port is taken.
     """
-    if trustee.broker is None:
-        await _serve_services(trustee, ready)
-    else:
-        await _serve_broker(trustee, trustee.broker, ready)
+    try:
+        if trustee.broker is None:
+            await _serve_services(trustee, ready)
+        else:
+            await _serve_broker(trustee, trustee.broker, ready)
+    finally:
+        await trustee.gatherer.close()
 
 
 async def _serve_services(trustee: Trustee, ready: Callable[[str], None]) -> None:
@@ -104,7 +107,7 @@ async def _serve_broker(trustee: Trustee, broker: Broker, ready: Callable[[str],
     certificate, key = _file(trustee, "http.certificate"), _file(trustee, "http.key")
     server_context(read(certificate), Secret(read(key)))  # says better than granian what is wrong
     server = Server(
-        _Application(broker.answer, trustee.largest_body),
+        _Application(broker, trustee.largest_body),
         address=host,
         port=port,
         interface=Interfaces.RSGI,

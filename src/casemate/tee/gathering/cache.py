@@ -140,7 +140,7 @@ def _write(place: Path, body: bytes, since: datetime) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         try:
             half.write_bytes(body)
-            os.utime(half, (since.timestamp(), since.timestamp()))
+            os.utime(half, (int(since.timestamp()),) * 2)  # whole seconds: those travel
             half.replace(place)
         finally:
             half.unlink(missing_ok=True)

@@ -160,7 +160,7 @@ class Gatherer:
             raise PeerError(
                 want.url, got=f"no document in {self._longest:g} s", want="one in time"
             ) from error
-        now = datetime.fromtimestamp(self._clock(), UTC)
+        now = datetime.fromtimestamp(int(self._clock()), UTC)
         note = Note(name=want.name, source=Source.SERVICE, since=now)
         try:
             self._cache.keep(want.name, fetched.body, now, chain=fetched.chain)

@@ -9,6 +9,7 @@ from casemate.crypto import base64url
 from casemate.crypto.digest import Algorithm, Digest
 from casemate.errors import InputError
 from casemate.tee.evidence import Challenge
+from casemate.tee.material import Material
 from casemate.tee.verifiers import report_data_algorithm
 from casemate.trustee.attestation import init_data
 from casemate.wire.initdata import Initdata
@@ -31,6 +32,8 @@ class Appraised(msgspec.Struct, frozen=True, kw_only=True):
     init_data_claims: Any = None
     challenge: Challenge = Challenge(text="", session="")
     """What the guest was given to answer; empty where the caller did not say."""
+    collateral: Material = Material()
+    """What was gathered for it: nothing unless somebody took the time before."""
 
 
 def requests(tee: str, attestation: Attestation, session: str = "") -> pb.AttestationRequest:

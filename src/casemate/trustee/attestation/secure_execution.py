@@ -69,7 +69,9 @@ class SecureExecutionFiles:
             self._anchors = Anchors.of_folder(self._trusted())
             self._collateral = Material.of_files(self._published())
             self._read_at = now
-        options = {TEE: {_SKIP.partition(".")[2]: str(self._values[_SKIP]).lower()}}
+        others = inputs.options.own
+        skip = {_SKIP.partition(".")[2]: str(self._values[_SKIP]).lower()}
+        options = {**others, TEE: {**others.get(TEE, {}), **skip}}
         return msgspec.structs.replace(
             inputs,
             anchors=self._anchors,

@@ -1,15 +1,18 @@
 """From evidence to a signed verdict: verify, annotate, appraise, sign (trustee spec §10 to §12)."""
 
+import asyncio
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 import msgspec
 
 from casemate.errors import InputError, Refusal, VerificationError
 from casemate.tee.evidence import Expectation, Inputs, VerifiedEvidence
+from casemate.tee.material import Material
 from casemate.tee.verifiers import OLD_NAMES, VERIFIERS, challenge_maker, verify
 from casemate.trustee.attestation.appraised import Appraised, of_attestation
 from casemate.trustee.attestation.policy import AttestationPolicies
@@ -21,6 +24,13 @@ POLICY_ID: Final = "default"
 
 InputsOf = Callable[[str, datetime], Inputs]
 """TEE and time → what its verifier may look at."""
+
+Gather = Callable[[str, bytes, Inputs], Awaitable[Material]]
+"""TEE, evidence, inputs → collateral, what the inputs had included."""
+
+
+async def _nothing_more(_tee: str, _evidence: bytes, inputs: Inputs) -> Material:
+    return inputs.collateral
 
 
 class AttestationService:
@@ -34,6 +44,7 @@ class AttestationService:
         policies: AttestationPolicies,
         signer: TokenSigner,
         clock: Callable[[], float],
+        gather: Gather = _nothing_more,
         session_lifetime: float = 300.0,
         random: Callable[[int], bytes] = os.urandom,
     ) -> None:
@@ -43,6 +54,7 @@ class AttestationService:
         self._policies = policies
         self._signer = signer
         self._clock = clock
+        self._gather = gather
         self._session_lifetime = timedelta(seconds=session_lifetime)
         self._random = random
 
@@ -79,6 +91,34 @@ class AttestationService:
         inputs = self._inputs(OLD_NAMES.get(tee, tee), now)
         return make(session, now + self._session_lifetime, inputs, self._random)
 
+    async def prepare(self, tee: str, attestation: Attestation, session: str) -> Callable[[], str]:
+        """Gather what the evidence needs, and give what then does the rest as ``attest`` does.
+
+        Raises: as ``attest``; also HostError when the cache of collateral cannot be read.
+        """
+        gathered = await self.gathered(of_attestation(tee, attestation, session))
+        return partial(self.evaluate, gathered, POLICY_ID)
+
+    async def gathered(self, appraised: Sequence[Appraised]) -> list[Appraised]:
+        """Add its collateral to each piece of evidence, of TEEs that are listened to.
+
+        Raises:
+            VerificationError: a TEE that is not.
+            InputError: an option cannot be meant.
+            HostError: the cache of collateral cannot be read.
+        """
+        for one in appraised:
+            self.require_tee(one.tee)
+        found = await asyncio.gather(*(self._gathered(one) for one in appraised))
+        return [
+            msgspec.structs.replace(one, collateral=material)
+            for one, material in zip(appraised, found, strict=True)
+        ]
+
+    async def _gathered(self, one: Appraised) -> Material:
+        tee = OLD_NAMES.get(one.tee, one.tee)
+        return await self._gather(tee, one.evidence, self._inputs(tee, self._now()))
+
     def attest(self, tee: str, attestation: Attestation, session: str) -> str:
         """Verify all evidence of an attestation and give the token; the nonce was compared.
 
@@ -111,7 +151,9 @@ class AttestationService:
         self.require_tee(one.tee)
         expected = Expectation(report_data=one.report_data, init_data=one.init_data)
         inputs = self._inputs(OLD_NAMES.get(one.tee, one.tee), self._now())
-        inputs = msgspec.structs.replace(inputs, challenge=one.challenge)
+        inputs = msgspec.structs.replace(
+            inputs, challenge=one.challenge, collateral=inputs.collateral | one.collateral
+        )
         return verify(one.tee, one.evidence, expected, inputs)
 
     def _now(self) -> datetime:

@@ -1,6 +1,6 @@
 """One HTTP exchange as values: what the broker is asked and what it answers. No server in sight."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import parse_qsl, unquote
 
@@ -21,6 +21,9 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str]
     body: bytes = b""
     peer: str = ""
+    token: Callable[[], str] | None = None
+    """Gives the token for this request's evidence, or raises why there is none: made before, where
+    that took waiting for somebody. None where nobody waited."""
 
     @property
     def path(self) -> str:

@@ -3,7 +3,10 @@
 import hmac
 from datetime import datetime
 from email.utils import formatdate
-from typing import Final
+from functools import partial
+from typing import Final, NoReturn
+
+import msgspec
 
 from casemate.errors import CasemateError, HostError, InputError, Refusal, VerificationError
 from casemate.tee.verifiers import report_data_algorithm
@@ -59,6 +62,23 @@ class Handshake:
         self._measures.auth_successes.inc()
         return Answer.json(kbs.encode(session.challenge), _cookie(session.id, expires))
 
+    async def prepared(self, ask: Ask) -> Ask:
+        """Give an attest request with what takes waiting done; as it is where it will be refused.
+
+        Nothing is done on behalf of evidence that does not answer the session's challenge.
+        """
+        try:
+            session, attestation = self._asked(ask)
+        except CasemateError:
+            return ask  # attest refuses it too, and says why
+        if isinstance(session, Attested):
+            return ask
+        try:
+            token = await self._attestation.prepare(session.request.tee, attestation, session.id)
+        except CasemateError as error:
+            token = partial(_raise, error)
+        return msgspec.structs.replace(ask, token=token)
+
     def attest(self, ask: Ask) -> Answer:
         """Answer evidence with a token.
 
@@ -70,9 +90,7 @@ class Handshake:
         """
         self._measures.attestations.inc()
         try:
-            name = _require_cookie(ask)
-            attestation = kbs.parse_attestation(ask.body)
-            session = self._require_session(name)
+            session, attestation = self._asked(ask)
             token = self._token(session, attestation, ask)
         except CasemateError as error:
             self._measures.attestation_errors.inc()
@@ -93,13 +111,22 @@ class Handshake:
         session = self._sessions.find(name) if name else None
         return session.token if isinstance(session, Attested) else None
 
+    def _asked(self, ask: Ask) -> tuple[Authed | Attested, kbs.Attestation]:
+        """Steps (1) to (5)."""
+        name = _require_cookie(ask)
+        attestation = kbs.parse_attestation(ask.body)
+        session = self._require_session(name)
+        if isinstance(session, Authed):
+            _require_nonce(attestation.runtime_data.nonce, session.challenge.nonce)
+        return session, attestation
+
     def _token(self, session: Authed | Attested, attestation: kbs.Attestation, ask: Ask) -> str:
         if isinstance(session, Attested):
             return session.token
         tee = session.request.tee
-        _require_nonce(attestation.runtime_data.nonce, session.challenge.nonce)
+        make = ask.token or partial(self._attestation.attest, tee, attestation, session.id)
         try:
-            token = self._attestation.attest(tee, attestation, session.id)
+            token = make()
         except VerificationError:
             self._measures.refused.labels(tee).inc()
             raise
@@ -114,6 +141,10 @@ class Handshake:
         if session is None:
             raise _refusal("session", "unknown or ended", "a session that auth opened", "§3.6")
         return session
+
+
+def _raise(error: CasemateError) -> NoReturn:
+    raise error
 
 
 def _require_version(version: str) -> None:

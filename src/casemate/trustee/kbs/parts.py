@@ -1,6 +1,6 @@
 """What the broker needs of the other two parts, whether they are in this process or another."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from casemate.wire.kbs import Attestation
@@ -18,6 +18,10 @@ class Attests(Protocol):
 
         Raises VerificationError or InputError when it cannot be made.
         """
+        ...
+
+    async def prepare(self, tee: str, attestation: Attestation, session: str) -> Callable[[], str]:
+        """Do what takes waiting, and give what then ends as ``attest`` does."""
         ...
 
     def attest(self, tee: str, attestation: Attestation, session: str) -> str:

@@ -1,6 +1,7 @@
 """An attestation service in another process, over upstream's gRPC (trustee spec §10.1, §13.1)."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn
 
 import msgspec
@@ -41,6 +42,14 @@ class RemoteAttestation:
             return attestation_pb2.ChallengeResponse.FromString(answer).attestation_challenge
         except DecodeError as error:
             raise PeerError("attestation service", got=error, want="a challenge") from error
+
+    async def prepare(self, tee: str, attestation: Attestation, session: str) -> Callable[[], str]:
+        """Ask, in a thread: the service may wait for a vendor, and others wait for this process.
+
+        Raises: as ``attest``.
+        """
+        token = await asyncio.to_thread(self.attest, tee, attestation, session)
+        return lambda: token
 
     def attest(self, tee: str, attestation: Attestation, session: str) -> str:
         """Give the token; VerificationError or PeerError when there is none."""
