@@ -11,6 +11,9 @@ from casemate.errors import InputError, VerificationError
 from casemate.tee.evidence import Expectation, Inputs
 from casemate.tee.plugins import with_plugins
 from casemate.tee.verifiers import VERIFIERS, verify
+from casemate.trustee.found import found
+from casemate.trustee.kbs.exchange import Ask
+from casemate.trustee.serve import Trustee
 
 MODULE = """
 from casemate.tee.evidence import VerifiedEvidence
@@ -79,3 +82,21 @@ def test_installed_plugin_that_nobody_named_decides_nothing() -> None:
 def test_plugin_for_a_tee_of_ours_or_without_a_row_is_refused(name: str) -> None:
     with pytest.raises(InputError):
         with_plugins([name])
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_trustee_listens_to_a_plugin_that_its_settings_name(tmp_path: Path) -> None:
+    found(tmp_path)
+    named = {"verifier.plugins": ["acme"]}
+    with_it = Trustee.build(tmp_path / "trustee.toml", environment={}, overrides=named)
+    without = Trustee.build(tmp_path / "trustee.toml", environment={})
+    for trustee, status in ((with_it, 200), (without, 401)):
+        assert trustee.broker is not None
+        body = b'{"version":"0.4.0","tee":"acme","extra-params":""}'
+        ask = Ask(method="POST", target="/kbs/v0/auth", headers={}, body=body, peer="127.0.0.1")
+        assert trustee.broker.answer(ask).status == status
+        trustee.close()
+    with pytest.raises(InputError):
+        Trustee.build(
+            tmp_path / "trustee.toml", environment={}, overrides={"verifier.plugins": ["absent"]}
+        )

@@ -18,6 +18,7 @@ from casemate.crypto.x509 import split_pem
 from casemate.errors import InputError
 from casemate.tee.evidence import Inputs
 from casemate.tee.gathering.gatherer import Gatherer
+from casemate.tee.plugins import with_plugins
 from casemate.tee.verifiers import VERIFIERS
 from casemate.trustee.attestation.evaluation import AskedValues, OwnValues
 from casemate.trustee.attestation.policy import AttestationPolicies
@@ -192,6 +193,7 @@ class _Parts:
             signer=self._signer(),
             clock=self.clock,
             gather=partial(gather_with, self.gatherer),
+            table=with_plugins(self.values["verifier.plugins"]),
             session_lifetime=self.values["sessions.lifetime"],
         )
 
@@ -285,7 +287,7 @@ def require_profile(values: Mapping[str, Any]) -> None:
 
 def tees_of(values: Mapping[str, Any]) -> frozenset[str]:
     """Give the TEEs a profile listens to."""
-    hardware = frozenset(VERIFIERS) - _SOFT
+    hardware = (frozenset(VERIFIERS) | set(values["verifier.plugins"])) - _SOFT
     if values["profile"] == "production":
         return hardware
     return hardware | {"tpm"} | (_SAMPLES if values["sample"] else set())

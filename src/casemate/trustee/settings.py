@@ -46,6 +46,12 @@ TABLE: Final = (
         help="Folder of roots trusted beside the vendors', and of stores such as tastore.json.",
     ),
     Setting(
+        name="verifier.plugins",
+        type=list,
+        default=[],
+        help="TEEs whose verifiers come from other installed packages; they decide as ours do.",
+    ),
+    Setting(
         name="verifier.options",
         type=list,
         default=[],

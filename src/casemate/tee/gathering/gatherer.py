@@ -6,7 +6,7 @@ should have been renewed says why it was not.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
@@ -19,7 +19,7 @@ from casemate.tee.gathering.cache import Cache, Kept
 from casemate.tee.gathering.document import CHAIN_SUFFIX
 from casemate.tee.gathering.fetcher import Fetcher
 from casemate.tee.material import Material
-from casemate.tee.verifiers import VERIFIERS, canonical
+from casemate.tee.verifiers import VERIFIERS, Verifier, canonical
 from casemate.tee.want import Want
 
 _LOG: Final = logging.getLogger("casemate.tee.gathering")
@@ -86,11 +86,13 @@ class Gatherer:
         *,
         clock: Callable[[], float],
         longest: float = 20.0,
+        table: Mapping[str, Verifier] = VERIFIERS,
     ) -> None:
         self._cache = cache
         self._fetcher = fetcher
         self._clock = clock
         self._longest = longest
+        self._table = table
 
     async def gather(self, tee: str, evidence: bytes, inputs: Inputs) -> Gathered:
         """Bring what the verifier of ``tee`` wants for this evidence.
@@ -99,7 +101,7 @@ class Gatherer:
             InputError: an option cannot be meant.
             HostError: the cache cannot be read.
         """
-        plan = VERIFIERS[canonical(tee)].plan
+        plan = self._table[canonical(tee, self._table)].plan
         given, files = inputs.collateral, dict[str, bytes]()
         notes: dict[str, Note] = {}
         refusal = None

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
@@ -13,7 +13,7 @@ import msgspec
 from casemate.errors import InputError, Refusal, VerificationError
 from casemate.tee.evidence import Expectation, Inputs, VerifiedEvidence
 from casemate.tee.material import Material
-from casemate.tee.verifiers import OLD_NAMES, VERIFIERS, challenge_maker, verify
+from casemate.tee.verifiers import OLD_NAMES, VERIFIERS, Verifier, challenge_maker, verify
 from casemate.trustee.attestation.appraised import Appraised, of_attestation
 from casemate.trustee.attestation.policy import AttestationPolicies
 from casemate.trustee.attestation.signer import TokenSigner
@@ -45,11 +45,13 @@ class AttestationService:
         signer: TokenSigner,
         clock: Callable[[], float],
         gather: Gather = _nothing_more,
+        table: Mapping[str, Verifier] = VERIFIERS,
         session_lifetime: float = 300.0,
         random: Callable[[int], bytes] = os.urandom,
     ) -> None:
         """``session_lifetime`` is in seconds: how long a challenge of ours may be answered."""
-        self.tees = frozenset(tees) & VERIFIERS.keys()
+        self.tees = frozenset(tees) & table.keys()
+        self._table = table
         self._inputs = inputs
         self._policies = policies
         self._signer = signer
@@ -84,7 +86,7 @@ class AttestationService:
             InputError: what the challenge is made from is missing.
         """
         self.require_tee(tee)
-        make = challenge_maker(tee)
+        make = challenge_maker(tee, self._table)
         if make is None:
             return None
         now = self._now()
@@ -154,7 +156,7 @@ class AttestationService:
         inputs = msgspec.structs.replace(
             inputs, challenge=one.challenge, collateral=inputs.collateral | one.collateral
         )
-        return verify(one.tee, one.evidence, expected, inputs)
+        return verify(one.tee, one.evidence, expected, inputs, table=self._table)
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)

@@ -14,7 +14,7 @@ from casemate.tee.gathering.fetcher import Fetcher, Limits
 from casemate.tee.gathering.gatherer import Gatherer
 from casemate.tee.material import LARGEST_FILE, MOST_FILES, Material
 from casemate.tee.options import Options, parse
-from casemate.tee.verifiers import VERIFIERS
+from casemate.tee.plugins import with_plugins
 
 _FRESH: Final = 60.0  # seconds
 
@@ -58,15 +58,16 @@ def options_of(values: Mapping[str, Any]) -> Options:
     Raises:
         InputError: one that its TEE does not have, or a value that cannot be meant.
     """
+    table = with_plugins(values["verifier.plugins"])
     options = Options(
         allow_debug=values["verifier.allow_debug"],
         allow_migration=values["verifier.allow_migration"],
         own=parse(values["verifier.options"]),
     )
     for tee in options.own:
-        if tee not in VERIFIERS:
-            raise InputError("verifier.options", got=tee, want=", ".join(VERIFIERS))
-        options.of(tee, VERIFIERS[tee].options)
+        if tee not in table:
+            raise InputError("verifier.options", got=tee, want=", ".join(table))
+        options.of(tee, table[tee].options)
     return options
 
 
@@ -82,6 +83,7 @@ def gatherer_of(folder: Path, values: Mapping[str, Any], *, clock: Callable[[], 
         fetcher,
         clock=clock,
         longest=values["collateral.timeout"],
+        table=with_plugins(values["verifier.plugins"]),
     )
 
 
