@@ -322,24 +322,20 @@ def _signed(name: str, text: str, signature: str) -> bytes:
     return f'{{"{name}":{text},"signature":"{signature}"}}'.encode()
 
 
-async def test_names_out_of_evidence_that_lead_elsewhere_are_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_names_out_of_evidence_that_lead_elsewhere_are_told(tmp_path: Path) -> None:
     row = VERIFIERS["cca"]._replace(
         plan=lambda _raw, _inputs: tuple(
             Want(name=name, url="https://localhost/") for name in ("../../etc/x.der", "a.der")
         )
     )
-    monkeypatch.setattr("casemate.tee.gathering.gatherer.VERIFIERS", {"cca": row})
-    gathered = await Gatherer(Cache(tmp_path), None, clock=lambda: 0.0).gather(
-        "cca", b"", Inputs(now=NOW)
-    )
+    gatherer = Gatherer(Cache(tmp_path), None, clock=lambda: 0.0, table={"cca": row})
+    gathered = await gatherer.gather("cca", b"", Inputs(now=NOW))
     assert [note.source for note in gathered.notes] == [Source.NOWHERE] * 2
     assert "relative path" in gathered.notes[0].why
 
 
 async def test_wants_and_rounds_are_bounded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     rounds = 0
 
@@ -349,10 +345,8 @@ async def test_wants_and_rounds_are_bounded(
         return tuple(Want(name=f"{rounds}/{at}.der", url="https://localhost/") for at in range(40))
 
     row = VERIFIERS["cca"]._replace(plan=plan)
-    monkeypatch.setattr("casemate.tee.gathering.gatherer.VERIFIERS", {"cca": row})
-    gathered = await Gatherer(Cache(tmp_path), None, clock=lambda: 0.0).gather(
-        "cca", b"", Inputs(now=NOW)
-    )
+    gatherer = Gatherer(Cache(tmp_path), None, clock=lambda: 0.0, table={"cca": row})
+    gathered = await gatherer.gather("cca", b"", Inputs(now=NOW))
     assert rounds <= 4
     assert sum(note.why == "offline" for note in gathered.notes) == 64
     assert all(
