@@ -3,6 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casemate.crypto import pem
+from casemate.errors import PeerError
+
+ONE, TWO = pem.encode(b"one" * 40, "CERTIFICATE"), pem.encode(b"two", "CERTIFICATE")
 
 
 def test_pieces_come_in_order_whatever_stands_around_them() -> None:
@@ -69,3 +72,32 @@ def test_piece_reads_as_it_was_written(body: bytes) -> None:
 @given(st.binary(max_size=300))
 def test_any_bytes_are_no_pieces(text: bytes) -> None:
     assert pem.blocks(text) == []
+
+
+@pytest.mark.parametrize("text", [b"", ONE, ONE + TWO, b"\n" + ONE + b"\n\n" + TWO + b"\0\r\n"])
+def test_pieces_alone_are_read(text: bytes) -> None:
+    wanted = [b"one" * 40] * (ONE in text) + [b"two"] * (TWO in text)
+    assert pem.only_blocks(text, "CERTIFICATE") == wanted
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"x" + ONE,
+        ONE + b"x" + TWO,
+        ONE + b"x",
+        b"-" + ONE,
+        ONE.replace(b"END", b"ENT"),
+        ONE.replace(b"CERTIFICATE", b"CERTIFICATF"),
+        ONE.replace(b"\n", b"\n\n", 1),
+        ONE.replace(b"\n-----END", b"\n\n-----END"),
+        ONE.replace(b"\n", b"\n \n", 2),
+        ONE.replace(b"b25l", b"b25=", 1),
+        ONE.replace(b"b25l", b"b25", 1),
+        ONE + pem.encode(b"x", "X509 CRL"),
+    ],
+)
+def test_anything_beside_pieces_that_must_stand_alone_is_refused(text: bytes) -> None:
+    assert text != ONE
+    with pytest.raises(PeerError):
+        pem.only_blocks(text, "CERTIFICATE")

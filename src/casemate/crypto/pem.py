@@ -39,12 +39,29 @@ def only_blocks(text: bytes, label: str) -> list[bytes]:
     Raises:
         PeerError: there is anything else, another label, a blank line in a piece, broken base64.
     """
-    matches = list(_BLOCK.finditer(text))
-    found = blocks(text, label)
-    blank = any(not line.strip() for one in matches for line in one[2].strip().split(b"\n"))
-    if len(found) != len(matches) or blank or _BLOCK.sub(b"", text).strip(_AROUND):
-        raise PeerError("PEM", got="other text", want=f"pieces {label} alone", spec="RFC 7468")
+    found = []
+    at = 0
+    for match in _BLOCK.finditer(text):
+        lines = match[0].split(b"\n")
+        body = b"".join(match[2].split())
+        if (
+            text[at : match.start()].strip(_AROUND)
+            or match[1].decode("ascii") != label
+            or b"" in map(bytes.strip, lines)
+        ):
+            raise _other(label)
+        try:
+            found.append(binascii.a2b_base64(body, strict_mode=True))
+        except binascii.Error as error:
+            raise _other(label) from error
+        at = match.end()
+    if text[at:].strip(_AROUND):
+        raise _other(label)
     return found
+
+
+def _other(label: str) -> PeerError:
+    return PeerError("PEM", got="other text", want=f"pieces {label} alone", spec="RFC 7468")
 
 
 def encode(der: bytes, label: str) -> bytes:

@@ -124,6 +124,7 @@ class _Found:
         self.certificates: list[Certificate] = []
         self.lists: list[RevocationList] = []
         self._known: dict[bytes, Certificate] = {}
+        self._chains: dict[bytes, tuple[Certificate, ...]] = {}
 
     def read(self, name: str, body: bytes) -> None:
         """Read one file of any form."""
@@ -194,13 +195,17 @@ class _Found:
     def _read_chain(self, text: bytes) -> tuple[Certificate, ...]:
         """Read PEM certificates, URL-encoded as in headers of PCS answers or not.
 
-        Gives none of them when one is unreadable, or when there is anything else in the text.
+        Gives none of them when one is unreadable, or when there is anything else in the text. The
+        same text, which most chains are, is read once.
         """
+        if (known := self._chains.get(text)) is not None:
+            return known
         pem = unquote_to_bytes(text) if _ENCODED_PEM in text else text
         try:
             chain = tuple(self._certificate(der) for der in only_blocks(pem, "CERTIFICATE"))
         except PeerError:
-            return ()
+            chain = ()
+        self._chains[text] = chain
         self.certificates += chain
         return chain
 

@@ -148,7 +148,6 @@ def verify_quote(
         tcb_svn = body.tcb_svn if isinstance(body, TdReport) else None
         level = appraisal.platform_level(tcb_info, extension, tcb_svn)
         step.detail = f"{level.tcb_status} ({level.tcb_date.date()})"
-    launch = appraisal.appraise(level, None, qe_level)
     current: Appraisal | None = None
     module: IdentityLevel | None = None
     if isinstance(body, TdReport):
@@ -162,6 +161,7 @@ def verify_quote(
         with trail.step(first + 10) as step:
             _verify_td_mode(step, body, inputs.options, options)
     else:
+        launch = appraisal.appraise(level, None, qe_level)
         with trail.step(first + 9) as step:
             _verify_enclave_mode(step, body, inputs.options)
     return VerifiedQuote(
@@ -227,24 +227,24 @@ def _verify_age(
         for one in (lists.pck, lists.root)
     ]
     for name, issued, _ in signed if options.allow_future_crl else signed + listed:
-        step.require(
-            issued <= now,
-            name,
-            f"issued {issued.isoformat()}",
-            f"issued by {now.isoformat()}",
-            remedy="mend the clock, or fetch collateral of that time",
-        )
-    ends = []
+        if issued > now:
+            raise step.refusal(
+                claim=name,
+                got=f"issued {issued.isoformat()}",
+                expected=f"issued by {now.isoformat()}",
+                remedy="mend the clock, or fetch collateral of that time",
+            )
+    ends, grace = [], options.grace
     for name, _, end in signed + listed:
         if end is None:
             raise step.refusal(claim=name, got="no next update", expected="one")
-        step.require(
-            now <= end + options.grace,
-            name,
-            f"expired {end.isoformat()}",
-            f"valid at {now.isoformat()}, or expired for at most {options.grace.days} days",
-            remedy="fetch Intel's collateral anew; collateral_grace_days sets the grace",
-        )
+        if now > end + grace:
+            raise step.refusal(
+                claim=name,
+                got=f"expired {end.isoformat()}",
+                expected=f"valid at {now.isoformat()}, or expired for at most {grace.days} days",
+                remedy="fetch Intel's collateral anew; collateral_grace_days sets the grace",
+            )
         ends.append(end)
     certificates = (*found.chain.path, *documents.signers)
     issues = [one.not_before for one in certificates] + [one[1] for one in signed + listed]
