@@ -54,12 +54,12 @@ def _fuzz(name: str, seconds: int, *, keep: bool) -> bool:
         done = _one(name, [grown, *known], limits, seconds)
         if keep and done.returncode == 0:
             _keep(grown, kept)
-    told = done.stderr.decode(errors="replace")
+    told = done.stdout.decode(errors="replace")
     held = done.returncode == 0
     last = "".join(told.strip().splitlines()[-1:])
     print(f"{name}: {'held' if held else 'DID NOT HOLD'} ({last})", flush=True)
     if not held:
-        print(told[-4000:], flush=True)
+        print(told[-8000:], flush=True)
     return held
 
 
@@ -82,7 +82,8 @@ def _one(
     limits = ["-rss_limit_mb=1024", f"-artifact_prefix={FINDINGS}/{name}-"]
     return subprocess.run(
         [sys.executable, "-m", "fuzz.one", name, *map(str, corpora), *options, *limits],
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,  # the exception itself goes to the one, the rest to the other
         cwd=ROOT,
         timeout=seconds + _SPARE,
         check=False,

@@ -1,3 +1,4 @@
+import ssl
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -119,6 +120,36 @@ def test_a_changed_byte_never_passes(position: int, flip: int) -> None:
             at=NOW,
             usage=Usage.ATTESTATION_KEY,
         )
+
+
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")
+def test_a_changed_bit_never_passes_and_raises_nothing_of_the_library() -> None:
+    """Every bit of a leaf: a version of 34 once came out as an exception of the library."""
+    for bit in range(len(LEAF) * 8):
+        leaf = bytearray(LEAF)
+        leaf[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(VerificationError):
+            verify_chain(
+                bytes(leaf),
+                [],
+                [AUTHORITY.certificate_der],
+                at=NOW,
+                usage=Usage.ATTESTATION_KEY,
+            )
+
+
+@pytest.mark.parametrize("version", range(3, 256, 9))
+def test_an_authority_of_an_unknown_version_is_unreadable(version: int) -> None:
+    anchor = AUTHORITY.certificate_der.replace(
+        b"\xa0\x03\x02\x01\x02", bytes([160, 3, 2, 1, version])
+    )
+    with pytest.raises(InputError, match="trust anchor"):
+        verify_chain(LEAF, [], [anchor], at=NOW, usage=Usage.ATTESTATION_KEY)
+    armoured = ssl.DER_cert_to_PEM_cert(anchor)
+    with pytest.raises(InputError, match="unreadable PEM"):
+        split_pem(armoured)
+    with pytest.raises(InputError, match="unreadable PEM"):
+        CertificateAuthority.load(armoured.encode(), AUTHORITY.key_pem)
 
 
 LEAF = attestation_leaf()

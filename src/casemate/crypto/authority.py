@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import NameOID
 
-from casemate.crypto.x509 import Usage
+from casemate.crypto.x509 import UNREADABLE, Usage
 from casemate.errors import InputError
 from casemate.secret import Secret
 
@@ -73,7 +73,7 @@ class CertificateAuthority:
         try:
             certificate = x509.load_pem_x509_certificate(certificate_pem)
             key = serialization.load_pem_private_key(raw, password=None)
-        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        except UNREADABLE as error:
             raise InputError(
                 "certificate authority", got="unreadable PEM", want="a certificate and its key"
             ) from error

@@ -21,6 +21,16 @@ _LONGEST_CHAIN: Final = 5
 _LARGEST_CERTIFICATE: Final = 16 * 1024  # bytes of DER
 _SPEC: Final = "RFC 5280 section 6"
 
+UNREADABLE: Final = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+"""What the library raises over bytes that are no certificate: half of them are no ValueError."""
+
 _E = TypeVar("_E", bound=x509.ExtensionType)
 
 _UNDERSTOOD: Final = frozenset(
@@ -70,7 +80,7 @@ def split_pem(pem: bytes | str) -> list[bytes]:
     raw = pem.encode() if isinstance(pem, str) else pem
     try:
         found = x509.load_pem_x509_certificates(raw)
-    except ValueError as error:
+    except UNREADABLE as error:
         raise InputError(
             "certificates", got="unreadable PEM", want="one or more certificates"
         ) from error
@@ -206,7 +216,8 @@ def _foreign_certificate(der: bytes) -> x509.Certificate:
     try:
         certificate = x509.load_der_x509_certificate(der[:_LARGEST_CERTIFICATE])
         _ = certificate.extensions, certificate.subject, certificate.issuer, _spki(certificate)
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+        _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    except UNREADABLE as error:
         raise VerificationError(
             Refusal(
                 step="certificate",
@@ -223,7 +234,7 @@ def _foreign_certificate(der: bytes) -> x509.Certificate:
 def _anchor(der: bytes) -> x509.Certificate:
     try:
         return x509.load_der_x509_certificate(der)
-    except ValueError as error:
+    except UNREADABLE as error:
         raise InputError("trust anchor", got="unreadable DER", want="a certificate") from error
 
 
