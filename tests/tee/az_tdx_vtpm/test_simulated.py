@@ -192,6 +192,13 @@ def test_septve_disable_may_be_asked_for() -> None:
     assert outcome(make(TEE, {"tdx.td_attributes": "0000001000000000"}), strict) == ACCEPTED
 
 
+@pytest.mark.check(TEE, 17)
+def test_authentication_data_of_another_length_needs_its_option() -> None:
+    made = make(TEE, {"tdx.auth_data": "00" * 31})
+    assert outcome(made) == "attestation key"
+    assert outcome(made, "az-tdx-vtpm.allow_other_auth_data=true") == ACCEPTED
+
+
 @pytest.mark.check(TEE, 26)
 def test_initdata_that_is_not_bound_is_refused() -> None:
     made = make(TEE, {"init_data": DIGEST})

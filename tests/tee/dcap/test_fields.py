@@ -24,6 +24,7 @@ SHARED: dict[str, tuple[str, str]] = {
     "qe_mr_signer": (ZEROS32, "qe identity"),
     "qe_isv_prod_id": ("0000", "qe identity"),
     "qe_isv_svn": ("0000", "qe identity"),
+    "auth_data": ("00" * 31, "attestation key"),
     "qe_report_data": ("00" * 64, "attestation key"),
     "pck_components": (ZEROS16, "platform tcb"),
     "pck_pce_svn": ("0", "platform tcb"),
@@ -87,7 +88,7 @@ OF_ENCLAVE: dict[str, tuple[str, str]] = {"attributes.flags": ("02" + "00" * 7, 
 
 LEFT_TO_THE_POLICY = {
     "shared": {
-        *("user_data", "header_reserved", "auth_data", "tail", "form", "report_data", "init_data"),
+        *("user_data", "header_reserved", "tail", "form", "report_data", "init_data"),
         *("pck_ppid", "pck_cpu_svn", "pck_pce_id", "pck_fmspc", "pck_sgx_type", "pck_instance_id"),
         *("pck_dynamic", "pck_cached", "pck_smt", "pck_ca", "list_number", "tcb_eval"),
         *("tcb_advisories", "qe_cpu_svn", "qe_reserved1", "qe_isv_ext_prod_id"),

@@ -3,6 +3,7 @@
 import pytest
 
 from casemate.crypto.digest import Algorithm, Digest
+from casemate.errors import VerificationError
 from casemate.tee.evidence import Expectation
 from casemate.tee.trail import Result
 from casemate.tee.verifiers import trail_of, verify
@@ -263,7 +264,46 @@ def test_authentication_data_is_bound_with_the_key(tee: str) -> None:
     at = made.binary.rindex(bytes(range(32)))
     changed = made.binary[:at] + b"\xff" + made.binary[at + 1 :]
     assert refusal(made, evidence=changed).startswith(f"{tee}.7 attestation key")
-    assert claims_of(tee, auth_data="")["tcb_status"] == "UpToDate"
+
+
+AUTH_DATA_OF_OTHER_LENGTHS = pytest.mark.parametrize("size", [0, 1, 31, 33, 64])
+
+
+@both
+@pytest.mark.check("tdx", 7)
+@pytest.mark.check("sgx", 7)
+@AUTH_DATA_OF_OTHER_LENGTHS
+def test_authentication_data_of_another_length_is_refused(tee: str, size: int) -> None:
+    made = simulated(tee, auth_data="5a" * size)
+    with pytest.raises(VerificationError) as error:
+        verdict(made)
+    found = error.value.refusal
+    assert found.step == f"{tee}.7 attestation key"
+    assert found.claim == "QE authentication data"
+    assert found.got == f"{size} bytes"
+    assert found.expected.startswith("32 bytes")
+    assert "allow_other_auth_data=true" in found.remedy
+
+
+@both
+@AUTH_DATA_OF_OTHER_LENGTHS
+def test_authentication_data_of_another_length_is_accepted_when_that_is_allowed(
+    tee: str, size: int
+) -> None:
+    chosen = options(f"{tee}.allow_other_auth_data=true")
+    assert claims_of(tee, chosen, auth_data="5a" * size)["tcb_status"] == "UpToDate"
+
+
+@both
+@pytest.mark.check("tdx", 7)
+@pytest.mark.check("sgx", 7)
+def test_authentication_data_of_any_length_must_be_bound_with_the_key(tee: str) -> None:
+    chosen = options(f"{tee}.allow_other_auth_data=true")
+    made = simulated(tee, auth_data="5a" * 40)
+    assert made.binary is not None
+    changed = made.binary.replace(b"\x5a" * 40, b"\x5a" * 39 + b"\x5b")
+    found = refusal(made, inputs_of(made, options=chosen), evidence=changed)
+    assert found.startswith(f"{tee}.7 attestation key: report data of the QE report")
 
 
 @both

@@ -18,7 +18,7 @@ class TcbUpdate(StrEnum):
 
 
 class DcapOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """collateral_grace_days, allow_future_crl, tcb_update_type, collateral_service."""
+    """Those of every quote of Intel's: time and source of collateral, authentication data."""
 
     collateral_grace_days: Annotated[int, msgspec.Meta(ge=0, le=36500)] = 7
     """Days for which expired TCB info, QE identity and revocation lists still serve. Intel renews
@@ -28,6 +28,9 @@ class DcapOptions(msgspec.Struct, frozen=True, kw_only=True):
     allow_future_crl: bool = False
     """Use a revocation list that was issued after the time of verification: for looking at old
     evidence, whose lists of that day nobody kept."""
+    allow_other_auth_data: bool = False
+    """Accept authentication data of the quoting enclave that is not 32 bytes long. Whatever its
+    length, the enclave's report must bind it; Intel's own enclave always writes 32."""
     tcb_update_type: TcbUpdate = TcbUpdate.EARLY
     """Which evaluation is asked for, and preferred where both are at hand."""
     collateral_service: str = INTEL_SERVICE

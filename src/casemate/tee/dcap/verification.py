@@ -72,7 +72,12 @@ def quote_checks(first: int, tee: TeeType) -> tuple[Check, ...]:
         ("revocation", _T.REVOCATION, "PCK, its CA and the TCB signer are on no list", False),
         ("collateral age", _T.TCB, "nothing expired beyond the grace or yet to come", True),
         ("qe report", _T.SIGNATURE, "the PCK key signed the quoting enclave's report", False),
-        ("attestation key", _T.IDENTITY, "the report binds key and authentication data", False),
+        (
+            "attestation key",
+            _T.IDENTITY,
+            "the report binds key and authentication data, 32 bytes",
+            False,
+        ),
         ("qe identity", _T.TCB, "the enclave is Intel's, its level is not revoked", False),
         ("quote signature", _T.SIGNATURE, "the attestation key signed header and body", False),
         ("platform tcb", _T.TCB, "the platform reaches a level that is not revoked", False),
@@ -106,73 +111,34 @@ def verify_quote(
     Raises:
         VerificationError: a proof failed; its step is the trail's.
     """
-    data = quote.signature_data
-    shelf = Shelf(inputs)
     if inputs.options.looking_back:
         options = msgspec.structs.replace(options, allow_future_crl=True)
-    with trail.step(first) as step:
-        found = platform.verify(data, inputs)
-        step.detail = f"FMSPC {found.extension.fmspc.hex()}, {found.authority} CA"
-    with trail.step(first + 1) as step:
-        documents = collateral.documents(quote.header.tee_type, found, shelf, inputs, options)
-        step.detail = _describe(documents)
-    with trail.step(first + 2) as step:
-        lists = collateral.revocation_lists(found, shelf, inputs, options)
-        _require_not_revoked(step, found, documents, lists)
+    used = _verify_collateral(quote, inputs, options, trail, first)
     with trail.step(first + 3) as step:
-        dates, expired = _verify_age(step, _Used(found, documents, lists), inputs.now, options)
-    with trail.step(first + 4) as step:
-        step.require(
-            signed_by(found.leaf.spki, data.qe_signature, data.qe_report),
-            "signature of the QE report",
-            "one that does not verify",
-            "one by the PCK certificate's key",
-        )
-    with trail.step(first + 5) as step:
-        qe_report = SgxReport.parse(data.qe_report)
-        bound = hashlib.sha256(data.attestation_key + data.auth_data).digest()
-        step.require_equal("report data of the QE report", qe_report.report_data, bound + bytes(32))
-    with trail.step(first + 6) as step:
-        qe_level = appraisal.qe_level(documents.qe_identity, qe_report)
-        step.detail = f"version {qe_report.svn}, {qe_level.tcb_status}"
-    with trail.step(first + 7) as step:
-        step.require(
-            signed_by(key_of_point(data.attestation_key), data.signature, quote.signed),
-            "signature of the quote",
-            "one that does not verify",
-            "one by the attestation key, over header and body",
-        )
-    body = quote.body
-    tcb_info, extension = documents.tcb_info, found.extension
-    with trail.step(first + 8) as step:
-        tcb_svn = body.tcb_svn if isinstance(body, TdReport) else None
-        level = appraisal.platform_level(tcb_info, extension, tcb_svn)
-        step.detail = f"{level.tcb_status} ({level.tcb_date.date()})"
-    current: Appraisal | None = None
-    module: IdentityLevel | None = None
+        dates, expired = _verify_age(step, used, inputs.now, options)
+    qe_report, qe_level = _verify_signatures(quote, used, options, trail, first + 4)
+    body, platform_level = quote.body, _platform_level(quote.body, used, trail, first + 8)
     if isinstance(body, TdReport):
         with trail.step(first + 9) as step:
-            module = _verify_module(step, documents, body)
-            launch = appraisal.appraise(level, module, qe_level)
-            if launch.status in _OUT_OF_DATE:
-                instead = appraisal.relaunch_advised(tcb_info, extension, body, qe_level)
-                launch = msgspec.structs.replace(launch, status=instead or launch.status)
-            current = _appraise_current(documents, found, body, qe_level)
+            module = _verify_module(step, used.documents, body)
+            launch = _appraise_launch(used, body, (platform_level, module, qe_level))
+            current = _appraise_current(used, body, qe_level)
         with trail.step(first + 10) as step:
             _verify_td_mode(step, body, inputs.options, options)
     else:
-        launch = appraisal.appraise(level, None, qe_level)
+        module, current = None, None
+        launch = appraisal.appraise(platform_level, module, qe_level)
         with trail.step(first + 9) as step:
             _verify_enclave_mode(step, body, inputs.options)
     return VerifiedQuote(
         quote=quote,
         qe_report=qe_report,
-        platform=found,
-        documents=documents,
-        lists=lists,
+        platform=used.platform,
+        documents=used.documents,
+        lists=used.lists,
         launch=launch,
         current=current,
-        platform_level=level,
+        platform_level=platform_level,
         module_level=module,
         qe_level=qe_level,
         dates=dates,
@@ -180,6 +146,8 @@ def verify_quote(
     )
 
 
+_AUTH_DATA: Final = 32
+"""Bytes of authentication data that Intel's quoting enclave binds."""
 _OUT_OF_DATE: Final = frozenset({TcbStatus.OUT_OF_DATE, TcbStatus.OUT_OF_DATE_CONFIGURATION})
 
 
@@ -189,6 +157,72 @@ class _Used(NamedTuple):
     platform: Platform
     documents: Documents
     lists: Lists
+
+
+def _verify_collateral(
+    quote: Quote, inputs: Inputs, options: DcapOptions, trail: Trail, first: int
+) -> _Used:
+    """Make the three steps from ``first``: the platform's chain, Intel's documents, revocation."""
+    shelf = Shelf(inputs)
+    with trail.step(first) as step:
+        found = platform.verify(quote.signature_data, inputs)
+        step.detail = f"FMSPC {found.extension.fmspc.hex()}, {found.authority} CA"
+    with trail.step(first + 1) as step:
+        documents = collateral.documents(quote.header.tee_type, found, shelf, inputs, options)
+        step.detail = _describe(documents)
+    with trail.step(first + 2) as step:
+        lists = collateral.revocation_lists(found, shelf, inputs, options)
+        _require_not_revoked(step, found, documents, lists)
+    return _Used(found, documents, lists)
+
+
+def _verify_signatures(
+    quote: Quote, used: _Used, options: DcapOptions, trail: Trail, first: int
+) -> tuple[SgxReport, IdentityLevel]:
+    """Make the four steps from ``first``: PCK key, enclave, attestation key, header and body.
+
+    Gives the quoting enclave's report and the level its version reaches.
+    """
+    data = quote.signature_data
+    with trail.step(first) as step:
+        step.require(
+            signed_by(used.platform.leaf.spki, data.qe_signature, data.qe_report),
+            "signature of the QE report",
+            "one that does not verify",
+            "one by the PCK certificate's key",
+        )
+    with trail.step(first + 1) as step:
+        report = SgxReport.parse(data.qe_report)
+        step.require(
+            len(data.auth_data) == _AUTH_DATA or options.allow_other_auth_data,
+            "QE authentication data",
+            f"{len(data.auth_data)} bytes",
+            f"{_AUTH_DATA} bytes, as Intel's quoting enclave writes",
+            remedy="option allow_other_auth_data=true accepts other lengths",
+        )
+        bound = hashlib.sha256(data.attestation_key + data.auth_data).digest()
+        step.require_equal("report data of the QE report", report.report_data, bound + bytes(32))
+    with trail.step(first + 2) as step:
+        level = appraisal.qe_level(used.documents.qe_identity, report)
+        step.detail = f"version {report.svn}, {level.tcb_status}"
+    with trail.step(first + 3) as step:
+        step.require(
+            signed_by(key_of_point(data.attestation_key), data.signature, quote.signed),
+            "signature of the quote",
+            "one that does not verify",
+            "one by the attestation key, over header and body",
+        )
+    return report, level
+
+
+def _platform_level(
+    body: TdReport | SgxReport, used: _Used, trail: Trail, number: int
+) -> PlatformLevel:
+    with trail.step(number) as step:
+        tcb_svn = body.tcb_svn if isinstance(body, TdReport) else None
+        level = appraisal.platform_level(used.documents.tcb_info, used.platform.extension, tcb_svn)
+        step.detail = f"{level.tcb_status} ({level.tcb_date.date()})"
+        return level
 
 
 def _describe(documents: Documents) -> str:
@@ -214,7 +248,7 @@ def _require_not_revoked(step: Step, found: Platform, documents: Documents, list
 
 
 def _verify_age(
-    step: Step, used: "_Used", now: datetime, options: DcapOptions
+    step: Step, used: _Used, now: datetime, options: DcapOptions
 ) -> tuple[CollateralDates, bool]:
     found, documents, lists = used
     tcb_info, identity = documents.tcb_info, documents.qe_identity
@@ -264,15 +298,26 @@ def _verify_module(step: Step, documents: Documents, body: TdReport) -> Identity
     return module
 
 
-def _appraise_current(
-    documents: Documents, found: Platform, body: TdReport, qe: IdentityLevel
-) -> Appraisal | None:
+def _appraise_launch(
+    used: _Used, body: TdReport, levels: tuple[PlatformLevel, IdentityLevel | None, IdentityLevel]
+) -> Appraisal:
+    """Appraise the versions that the TD was launched with: platform, module, quoting enclave."""
+    launch = appraisal.appraise(*levels)
+    if launch.status not in _OUT_OF_DATE:
+        return launch
+    tcb_info, extension = used.documents.tcb_info, used.platform.extension
+    instead = appraisal.relaunch_advised(tcb_info, extension, body, levels[-1])
+    return msgspec.structs.replace(launch, status=instead or launch.status)
+
+
+def _appraise_current(used: _Used, body: TdReport, qe: IdentityLevel) -> Appraisal | None:
     """Appraise the versions that run now; None for TD 1.0, which does not say them."""
     svn = body.tee_tcb_svn2
     if svn is None:
         return None
-    level = appraisal.platform_level(documents.tcb_info, found.extension, svn)
-    return appraisal.appraise(level, appraisal.module_level(documents.tcb_info, body, svn), qe)
+    tcb_info = used.documents.tcb_info
+    level = appraisal.platform_level(tcb_info, used.platform.extension, svn)
+    return appraisal.appraise(level, appraisal.module_level(tcb_info, body, svn), qe)
 
 
 def _verify_td_mode(step: Step, body: TdReport, common: Options, options: DcapOptions) -> None:
