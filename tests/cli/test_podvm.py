@@ -8,6 +8,7 @@ import pytest
 from casemate.podvm import image, publish
 from casemate.podvm.recipe import Variant
 from tests.sim.podvm_image import small_image
+from tests.sim.uki import tiny_uki
 
 
 def podvm(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -62,6 +63,27 @@ def test_image_of_somebody_else_is_refused(built: Path, tmp_path: Path) -> None:
     done = podvm("publish", built, tmp_path / "store", "--expect", f"sha256:{'00' * 32}")
     assert done.returncode == 1
     assert "written down by its builder" in done.stderr
+
+
+def test_older_firmware_and_hosts_of_tds_are_foretold_by_a_switch(tmp_path: Path) -> None:
+    ovmf = Path("/usr/share/ovmf/OVMF.fd")
+    if not ovmf.exists():
+        pytest.skip("no /usr/share/ovmf/OVMF.fd: apt-get install ovmf")
+    folder = small_image(tmp_path / "image", uki=tiny_uki())
+
+    def measured(*switches: str) -> dict[str, str]:
+        words = ("--platform", "tdx", "--firmware", ovmf, *switches, "--json")
+        found: dict[str, str] = json.loads(podvm("measure", folder, *words).stdout)["measurements"]
+        return found
+
+    new = measured()
+    for switches, register in (
+        (("--separator", "rtmr-0"), "rtmr_1"),
+        (("--order", "pages-first"), "mr_td"),
+    ):
+        old = measured(*switches)
+        assert [name for name in new if new[name] != old[name]] == [register]
+    assert "edk2-stable202411" in " ".join(podvm("measure", "--help").stdout.split())
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from casemate.errors import InputError
 from casemate.podvm import image, platforms
 from casemate.podvm.image import PodVmImage
 from casemate.podvm.platforms import Platform, Shape
+from casemate.tee.tdx.launch import Order, Separator
 from tests.sim.podvm_image import small_image
 from tests.sim.uki import tiny_uki
 from tests.tee.snp.firmware import image as firmware
@@ -76,13 +77,40 @@ def test_a_tpm_is_measured_with_the_images_own_firmware(made: PodVmImage) -> Non
         platforms.predict(made, Platform.TPM, WITH_FIRMWARE)
 
 
-def test_registers_of_a_td_are_foretold_but_the_one_with_the_hosts_tables(
-    made: PodVmImage, other: PodVmImage
-) -> None:
+@pytest.fixture
+def td_shape() -> Shape:
     ovmf = Path("/usr/share/ovmf/OVMF.fd")
     if not ovmf.exists():
         pytest.skip("no /usr/share/ovmf/OVMF.fd: apt-get install ovmf")
-    shape = Shape(firmware=ovmf.read_bytes(), memory_mib=2048)
-    found = platforms.predict(made, Platform.TDX, shape)
+    return Shape(firmware=ovmf.read_bytes(), memory_mib=2048)
+
+
+def test_registers_of_a_td_are_foretold_but_the_one_with_the_hosts_tables(
+    made: PodVmImage, td_shape: Shape
+) -> None:
+    found = platforms.predict(made, Platform.TDX, td_shape)
     assert set(found) == {"mr_td", "rtmr_1", "rtmr_2", "rtmr_3"}
-    assert platforms.differences(made, other, Platform.TDX, (shape, shape)) == ("rtmr_1",)
+
+
+def test_differing_part_of_a_td_is_named_with_its_register(
+    made: PodVmImage, other: PodVmImage, td_shape: Shape
+) -> None:
+    shapes = (td_shape, td_shape)
+    found = platforms.differences(made, other, Platform.TDX, shapes)
+    assert found == ("UKI (Authenticode) in rtmr_1",)
+    assert platforms.differences(made, made, Platform.TDX, shapes) == ()
+    larger = msgspec.structs.replace(td_shape, memory_mib=4096)
+    found = platforms.differences(made, made, Platform.TDX, (td_shape, larger))
+    assert found == ("description of memory (TD HOB) in rtmr_0",)
+
+
+@pytest.mark.parametrize(
+    ("age", "register"),
+    [({"separator": Separator.RTMR_0}, "rtmr_1"), ({"order": Order.PAGES_FIRST}, "mr_td")],
+)
+def test_age_of_firmware_and_host_kernel_shows_in_one_foretold_register_of_a_td(
+    made: PodVmImage, td_shape: Shape, age: dict[str, object], register: str
+) -> None:
+    new = platforms.predict(made, Platform.TDX, td_shape)
+    old = platforms.predict(made, Platform.TDX, msgspec.structs.replace(td_shape, **age))
+    assert [name for name in new if new[name] != old[name]] == [register]

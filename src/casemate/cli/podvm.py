@@ -76,6 +76,22 @@ _MACHINE = (
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
         help="OVMF image of the host, for snp and tdx: it is part of what is measured.",
     ),
+    click.option(
+        "--separator",
+        type=click.Choice(["rtmr-1", "rtmr-0"]),
+        default="rtmr-1",
+        show_default=True,
+        help="Where the firmware's last separator goes, for tdx: rtmr-0 before edk2-stable202411, "
+        "as in Debian 12 and Ubuntu 24.04. The file does not say.",
+    ),
+    click.option(
+        "--order",
+        type=click.Choice(["page-by-page", "pages-first"]),
+        default="page-by-page",
+        show_default=True,
+        help="How the host measures the firmware's pages, for tdx: pages-first by kernels that "
+        "vendors patched before Linux 6.16 had TDX.",
+    ),
 )
 
 
@@ -148,6 +164,7 @@ def diff(left: Path, right: Path, as_json: bool, **given: Any) -> None:
 
 def _shape(given: "Mapping[str, Any]") -> "Shape":
     from casemate.podvm.platforms import Shape
+    from casemate.tee.tdx.launch import Order, Separator
 
     firmware = given["firmware"]
     return Shape(
@@ -155,6 +172,8 @@ def _shape(given: "Mapping[str, Any]") -> "Shape":
         memory_mib=given["memory"],
         model=given["model"],
         firmware=None if firmware is None else firmware.read_bytes(),
+        separator=Separator(given["separator"]),
+        order=Order(given["order"]),
     )
 
 

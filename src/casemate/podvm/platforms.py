@@ -45,6 +45,10 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     model: str = DEFAULT_MODEL
     """QEMU's name of the processor, for SNP."""
     firmware: bytes | None = None
+    separator: tdx.Separator = tdx.Separator.RTMR_1
+    """How old the firmware is, for TDX."""
+    order: tdx.Order = tdx.Order.PAGE_BY_PAGE
+    """How old the host's kernel is, for TDX."""
 
 
 def predict(image: PodVmImage, platform: Platform, shape: Shape) -> Mapping[str, str]:
@@ -57,20 +61,19 @@ def predict(image: PodVmImage, platform: Platform, shape: Shape) -> Mapping[str,
         case Platform.TPM:
             return _tpm(image, shape)
         case Platform.AZURE:
-            found = azure.predict(image.uki.read_bytes())
-            return _named({number: value.hex() for number, value in found.items()})
+            pcrs = azure.predict(image.uki.read_bytes())
+            return _named({number: value.hex() for number, value in pcrs.items()})
         case Platform.SNP:
             return {"measurement": snp.predict(snp_launch(image, shape)).hex()}
         case Platform.TDX:
-            machine = tdx.Machine(memory_mib=shape.memory_mib)
-            opened = tdx.Launch.of(_firmware(shape), image.uki.read_bytes())
-            return {name: value.hex() for name, value in opened.registers(machine).items()}
+            found = tdx_launch(image, shape).registers(tdx_machine(shape))
+            return {name: value.hex() for name, value in found.items()}
 
 
 def differences(
     one: PodVmImage, other: PodVmImage, platform: Platform, shapes: tuple[Shape, Shape]
 ) -> tuple[str, ...]:
-    """Name the parts of two launches that are measured differently; registers for a TPM.
+    """Name the parts of two launches that are measured differently; registers for TPMs.
 
     Raises:
         InputError: as ``predict``.
@@ -78,14 +81,14 @@ def differences(
     match platform:
         case Platform.SNP:
             return snp.differences(snp_launch(one, shapes[0]), snp_launch(other, shapes[1]))
+        case Platform.TDX:
+            left, right = tdx_launch(one, shapes[0]), tdx_launch(other, shapes[1])
+            return tdx.differences(left, right, (tdx_machine(shapes[0]), tdx_machine(shapes[1])))
         case Platform.TPM:  # predicted when each image was built, with the firmware of that day
-            left, right = (_named(image.measurements) for image in (one, other))
-        case Platform.AZURE | Platform.TDX:
-            left, right = (
-                dict(predict(image, platform, shape))
-                for image, shape in zip((one, other), shapes, strict=True)
-            )
-    return tuple(name for name in left if left[name] != right.get(name))
+            before, after = (_named(image.measurements) for image in (one, other))
+        case Platform.AZURE:
+            before, after = (predict(image, platform, Shape()) for image in (one, other))
+    return tuple(name for name in before if before[name] != after.get(name))
 
 
 def snp_launch(image: PodVmImage, shape: Shape) -> snp.Launch:
@@ -100,6 +103,21 @@ def snp_launch(image: PodVmImage, shape: Shape) -> snp.Launch:
         signature=snp.processor_signature(shape.model),
         kernel=Kernel(image.uki.read_bytes()),
     )
+
+
+def tdx_launch(image: PodVmImage, shape: Shape) -> tdx.Launch:
+    """Give the TDX launch of an image: QEMU hands its UKI to the firmware.
+
+    Raises:
+        InputError: no firmware, or one that is not understood.
+    """
+    measuring = tdx.Measuring(separator=shape.separator)
+    return tdx.Launch.of(_firmware(shape), image.uki.read_bytes(), measuring)
+
+
+def tdx_machine(shape: Shape) -> tdx.Machine:
+    """Give what of a TD's shape is measured."""
+    return tdx.Machine(memory_mib=shape.memory_mib, order=shape.order)
 
 
 def _tpm(image: PodVmImage, shape: Shape) -> Mapping[str, str]:

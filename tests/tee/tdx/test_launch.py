@@ -383,20 +383,22 @@ def test_differing_parts_are_named() -> None:
     one = opened()
     assert differences(one, one) == ()
     other = Launch.of(on_disk(OVMF), tiny_uki(command_line="quiet debug"))
-    assert differences(one, other) == ("UKI (Authenticode)",)
+    assert differences(one, other) == ("UKI (Authenticode) in rtmr_1",)
     old = opened(Measuring(separator=Separator.RTMR_0))
-    assert differences(one, old) == ("separator",)
+    assert differences(one, old) == ("separator in rtmr_0", "separator in rtmr_1")
     kernel = opened(Measuring(kernel=True))
-    assert differences(one, kernel) == ("kernel command line", "initrd")
+    assert differences(one, kernel) == ("kernel command line in rtmr_2", "initrd in rtmr_2")
     machines = (Machine(), Machine(memory_mib=4096))
-    assert differences(one, one, machines) == ("description of memory (TD HOB)",)
+    assert differences(one, one, machines) == ("description of memory (TD HOB) in rtmr_0",)
+    machines = (Machine(), Machine(order=Order.PAGES_FIRST))
+    assert differences(one, one, machines) == ("firmware, boot volume, in mr_td",)
     boot, *others = one.firmware.sections
     changed = msgspec.structs.replace(boot, content=bytes(boot.size))
     firmware = msgspec.structs.replace(one, firmware=Tdvf((changed, *others)))
-    assert differences(one, firmware) == ("firmware, boot volume",)
+    assert differences(one, firmware) == ("firmware, boot volume, in mr_td",)
     later = msgspec.structs.replace(boot, augmented=True)
     firmware = msgspec.structs.replace(one, firmware=Tdvf((later, *others)))
-    assert differences(one, firmware) == ("firmware, boot volume",)
+    assert differences(one, firmware) == ("firmware, boot volume, in mr_td",)
 
 
 def test_registers_bear_the_names_of_claims() -> None:

@@ -87,6 +87,8 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     """The machine's shape, as far as it is measured."""
 
     memory_mib: int = 2048
+    order: Order = Order.PAGE_BY_PAGE
+    """Of its VMM."""
     acpi: tuple[bytes, ...] = ()
     """SHA-384 (48 bytes each) of QEMU's table loader, root pointer and tables, from the log of a
     machine that its owner trusts; without them RTMR 0 is not predicted."""
@@ -165,7 +167,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
             _action(_RTMR_1, "Exit Boot Services Returned with Success"),
         )
 
-    def registers(self, machine: Machine, order: Order = Order.PAGE_BY_PAGE) -> dict[str, bytes]:
+    def registers(self, machine: Machine) -> dict[str, bytes]:
         """Predict ``mr_td`` and ``rtmr_0`` to ``rtmr_3`` (48 bytes each), by their claims' names.
 
         RTMR 0 is left out where the machine's ACPI tables are not known. RTMR 3 is zero until the
@@ -174,7 +176,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             InputError: as ``events``.
         """
-        found = {"mr_td": mr_td(self.firmware, order)} | registers(self.events(machine))
+        found = {"mr_td": mr_td(self.firmware, machine.order)} | registers(self.events(machine))
         if not machine.acpi:
             del found["rtmr_0"]
         return found
@@ -269,7 +271,7 @@ def boot_options(code: Firmware, variables: tuple[Variable, ...]) -> Iterator[Pr
 def differences(
     one: Launch, other: Launch, machines: tuple[Machine, Machine] | None = None
 ) -> tuple[str, ...]:
-    """Name the parts in which two launches differ, in the order of the launch; none if in nothing.
+    """Name the parts in which two launches differ, and the register of each; none if in nothing.
 
     Raises:
         InputError: as ``Launch.events``.
@@ -285,11 +287,12 @@ def _parts(launch: Launch, machine: Machine) -> dict[str, list[object]]:
     found: dict[str, list[object]] = {}
     for section in launch.firmware.sections:
         if not section.augmented:
-            content = section.content if section.extended else None
-            name = f"firmware, {section.kind.name.replace('_', ' ').lower()}"
+            content = (section.content, machine.order) if section.extended else None
+            name = f"firmware, {section.kind.name.replace('_', ' ').lower()}, in mr_td"
             found.setdefault(name, []).append((section.address, section.size, content))
     for event in launch.events(machine):
-        found.setdefault(event.description, []).append((event.register, event.digest))
+        name = f"{event.description} in rtmr_{event.register - 1}"
+        found.setdefault(name, []).append(event.digest)
     return found
 
 
