@@ -103,7 +103,7 @@ KERNEL_ARGUMENTS: Final = (
     "cryptomgr.notests",  # self tests of ciphers cost half a second under emulation
     "no_timer_check",  # counts ticks against time, which a busy host that emulates cannot promise
     "random.trust_cpu=1",
-    "tsc=reliable",  # else the clock is the HPET, a device of the host and slow to read
+    "tsc=reliable",  # else the clock is the HPET, a device, slow to read: docs/decisions/0010
     "rcupdate.rcu_expedited=1",  # mounts, namespaces and cgroups wait for grace periods
 )
 
