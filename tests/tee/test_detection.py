@@ -11,10 +11,20 @@ import pytest
 from casemate.crypto.authority import CertificateAuthority
 from casemate.linux.tpm import EmulatedTpm
 from casemate.tee import attesters, detection
-from casemate.tee.attesters import DEVICES, PRIMARY, Finding, detect, detect_devices, explain
+from casemate.tee.attesters import (
+    DEVICES,
+    PRIMARY,
+    Finding,
+    detect,
+    detect_and_tell,
+    detect_devices,
+    explain,
+)
 from casemate.tee.detection import Probes
 from casemate.tee.machine import Machine
 from casemate.tee.verifiers import VERIFIERS
+from casemate.trace import Station
+from casemate.wire.console import ConsoleEvent, EventKind, encode, parse
 from tests.sim.devices.tpm_node import tpm_node
 from tests.sim.swtpm import booted, manufactured, require_swtpm
 
@@ -172,6 +182,36 @@ def test_tpm_with_a_key_is_picked_and_one_without_is_not(tmp_path: Path) -> None
     assert "tpm_quote" in json.loads(picked.evidence(b"nonce"))
     assert found(tmp_path)["az-snp-vtpm"].why == "no report of a paravisor in the TPM"
     assert found(tmp_path, {"AA_TPM_AK_HANDLE": "0x81010099"})["tpm"].picked is False
+
+
+@pytest.mark.usefixtures("tpm")
+def test_fall_through_of_a_tpm_without_the_key_to_sample_is_told(tmp_path: Path) -> None:
+    found = detect_and_tell({"AA_TPM_AK_HANDLE": "0x81010099"}, root=tmp_path)
+    assert found.attester.tee == "sample"
+    told = found.told()
+    assert told.startswith("picked sample, which proves nothing. tdx: no /dev/tdx_guest")
+    assert "; tpm: attestation key 0x81010099, TPM2_ReadPublic: got TPM response code" in told
+    assert [one.tee for one in found.passed_over] == [row.tee for row in PRIMARY[:-1]]
+
+
+def test_story_of_detection_is_one_line_that_fits_the_console(tmp_path: Path) -> None:
+    put(tmp_path, "/dev/tpm0")
+    note = detect_and_tell({}, root=tmp_path).told()
+    assert all(f" {row.tee}: " in note for row in PRIMARY[:-1])
+    event = ConsoleEvent(kind=EventKind.NOTE, station=Station.INITDATA, note=note)
+    again = parse(encode(event).rstrip(b"\n"))
+    assert again is not None
+    assert again.note == note
+    assert "\n" not in note
+
+
+def test_tee_that_is_found_is_told_with_those_before_it(tmp_path: Path) -> None:
+    put(tmp_path, SNP)
+    told = detect_and_tell({}, root=tmp_path).told()
+    assert told.startswith("picked snp. tdx: no /dev/tdx_guest")
+    assert "csv" not in told
+    put(tmp_path, "/dev/tdx_guest")
+    assert detect_and_tell({}, root=tmp_path).told() == "picked tdx"
 
 
 @pytest.mark.usefixtures("tpm")

@@ -105,8 +105,34 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """Why it was picked, or why not."""
 
 
+class Detected(NamedTuple):
+    """The TEE this machine runs in, and those that were looked for in vain before it."""
+
+    attester: Attester
+    passed_over: tuple[Finding, ...]
+
+    def told(self) -> str:
+        """Say what was picked and why each TEE before it was not, in one line for a console."""
+        tee = self.attester.tee
+        picked = f"{tee}, which proves nothing" if tee == _SAMPLE else tee
+        whys = "; ".join(f"{one.tee}: {one.why}" for one in self.passed_over)
+        line = f"picked {picked}. {whys}" if whys else f"picked {picked}"
+        return " ".join(line.split())
+
+
 def detect(environ: Mapping[str, str] | None = None, *, root: Path = Path("/")) -> Attester:
-    """Give the attester of the TEE this machine runs in: the first that is here, at last sample.
+    """Give the attester of the TEE this machine runs in; see ``detect_and_tell``.
+
+    Raises:
+        InputError: a variable cannot be meant.
+    """
+    return detect_and_tell(environ, root=root).attester
+
+
+def detect_and_tell(
+    environ: Mapping[str, str] | None = None, *, root: Path = Path("/")
+) -> Detected:
+    """Pick the first primary TEE that is here, at last sample; keep why none before it was.
 
     Args:
         environ: the process environment unless given. ``AA_TPM_DEVICE`` and ``AA_TPM_AK_HANDLE``
@@ -116,9 +142,8 @@ def detect(environ: Mapping[str, str] | None = None, *, root: Path = Path("/")) 
     Raises:
         InputError: a variable cannot be meant.
     """
-    probes = Probes(Machine.this(environ, root=root))
-    found: Attester = next(found for _, found, _ in _primary(probes) if found is not None)
-    return found
+    *before, (_, attester, _) = _primary(Probes(Machine.this(environ, root=root)))
+    return Detected(attester, tuple(_finding(row, "primary", None, why) for row, _, why in before))
 
 
 def detect_devices(
@@ -126,7 +151,7 @@ def detect_devices(
 ) -> tuple[DeviceAttester, ...]:
     """Give the attesters of all devices beside the TEE called ``primary``, in the table's order.
 
-    ``ENABLE_SAMPLE_DEVICE`` turns the sample device on; see ``detect`` for the rest.
+    ``ENABLE_SAMPLE_DEVICE`` turns the sample device on; see ``detect_and_tell`` for the rest.
 
     Raises:
         InputError: a variable cannot be meant.

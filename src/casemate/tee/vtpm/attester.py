@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from casemate.crypto.digest import Digest
-from casemate.errors import HostError, InputError
+from casemate.errors import HostError, InputError, PeerError
 from casemate.linux.tpm import TpmDevice, Transport
 from casemate.tee.machine import Machine
 from casemate.tee.vtpm.registers import QuotedRegisters, bind_init_data, extend, quote_at_rest
@@ -53,7 +53,16 @@ class TpmAttester:
         Raises:
             HostError: it is not there, or is none that can be read.
         """
-        _ = self._public
+        try:
+            _ = self._public
+        except (HostError, PeerError) as error:
+            raise HostError(
+                f"attestation key {self._ak:#x}, {error.where}",
+                got=error.got,
+                want=error.want,
+                spec=error.spec,
+                remedy="the platform makes this key; AA_TPM_AK_HANDLE names another",
+            ) from error
 
     def evidence(self, report_data: bytes) -> bytes:
         """Quote with ``report_data`` as nonce, cut or padded to 32 bytes.
