@@ -72,7 +72,7 @@ def test_older_firmware_and_hosts_of_tds_are_foretold_by_a_switch(tmp_path: Path
     folder = small_image(tmp_path / "image", uki=tiny_uki())
 
     def measured(*switches: str) -> dict[str, str]:
-        words = ("--platform", "tdx", "--firmware", ovmf, *switches, "--json")
+        words = ("--platform", "tdx", "--firmware", str(ovmf), *switches, "--json")
         found: dict[str, str] = json.loads(podvm("measure", folder, *words).stdout)["measurements"]
         return found
 

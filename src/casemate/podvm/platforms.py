@@ -87,7 +87,7 @@ def differences(
         case Platform.TPM:  # predicted when each image was built, with the firmware of that day
             before, after = (_named(image.measurements) for image in (one, other))
         case Platform.AZURE:
-            before, after = (predict(image, platform, Shape()) for image in (one, other))
+            before, after = (dict(predict(image, platform, Shape())) for image in (one, other))
     return tuple(name for name in before if before[name] != after.get(name))
 
 

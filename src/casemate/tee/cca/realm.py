@@ -21,8 +21,6 @@ from casemate.tee.cca.claim import (
 PROFILE: Final = "tag:arm.com,2023:realm#1.0.0"
 CHALLENGE_SIZE: Final = 64
 """Bytes: report data padded with zeros."""
-PERSONALIZATION_SIZE: Final = 64
-"""Bytes: the init data's digest padded with zeros."""
 EXTENSIBLE: Final = 4
 _HASHLIB: Final = {"sha-256": "sha256", "sha-512": "sha512"}
 

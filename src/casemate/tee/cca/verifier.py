@@ -9,16 +9,17 @@ from typing import Final
 from casemate.crypto.cose import SignedMessage
 from casemate.crypto.keys import PublicKey
 from casemate.errors import InputError, VerificationError
+from casemate.tee.binding import verify_init_data, verify_report_data
 from casemate.tee.cca import trust_anchors
 from casemate.tee.cca.claims import MATCHED, NOT_COMPARED, claims_of
 from casemate.tee.cca.configuration import require_local
 from casemate.tee.cca.platform import DEBUG, PROFILE, SECURED, Platform
-from casemate.tee.cca.realm import CHALLENGE_SIZE, PERSONALIZATION_SIZE, Realm
+from casemate.tee.cca.realm import CHALLENGE_SIZE, Realm
 from casemate.tee.cca.reference_values import ReferenceValues
 from casemate.tee.cca.reference_values import is_store as is_reference_store
 from casemate.tee.cca.reference_values import read as read_reference_values
 from casemate.tee.cca.report import TEE, Token, token_of
-from casemate.tee.evidence import CPU, Expectation, Inputs, VerifiedEvidence, fitted
+from casemate.tee.evidence import CPU, Expectation, Inputs, VerifiedEvidence
 from casemate.tee.trail import Check, Step, Topic, Trail, table
 
 _T = Topic
@@ -141,8 +142,10 @@ def verify(
         _require_signature(step, realm_message, realm.public_key(), "realm token")
     with trail.step(10) as step:
         _require_secured(step, platform, allow_debug=inputs.options.allow_debug)
-    _verify_report_data(trail, realm, expected)
-    _verify_init_data(trail, realm, expected)
+    verify_report_data(
+        trail, 11, expected.report_data, "challenge", CHALLENGE_SIZE, realm.challenge
+    )
+    verify_init_data(trail, 12, expected.init_data, "personalization value", realm.personalization)
     known = _reference_values(inputs)
     firmware = _verify_platform_values(trail, platform, known)
     realms = _verify_realm_values(trail, realm, known)
@@ -213,38 +216,6 @@ def _require_secured(step: Step, platform: Platform, *, allow_debug: bool) -> No
         else "do not trust this machine",
     )
     step.detail = f"{platform.lifecycle:#06x}, {platform.state_name}"
-
-
-def _verify_report_data(trail: Trail, realm: Realm, expected: Expectation) -> None:
-    if expected.report_data is None:
-        trail.skip(11, "no report data was expected")
-        return
-    with trail.step(11) as step:
-        step.require(  # upstream cuts it, and binds a part alone
-            len(expected.report_data) <= CHALLENGE_SIZE,
-            "report data",
-            f"{len(expected.report_data)} bytes",
-            f"at most {CHALLENGE_SIZE}",
-        )
-        step.require_equal(
-            "challenge",
-            realm.challenge,
-            fitted(expected.report_data, CHALLENGE_SIZE),
-            remedy="evidence serves only the session whose nonce and key it was made for",
-        )
-
-
-def _verify_init_data(trail: Trail, realm: Realm, expected: Expectation) -> None:
-    if expected.init_data is None:
-        trail.skip(12, "no init data was presented")
-        return
-    with trail.step(12) as step:
-        step.require_equal(
-            "personalization value",
-            realm.personalization,
-            fitted(expected.init_data.value, PERSONALIZATION_SIZE),
-            remedy="the initdata presented is not what the realm was started with",
-        )
 
 
 def _reference_values(inputs: Inputs) -> ReferenceValues:

@@ -11,10 +11,11 @@ from typing import Final
 
 from casemate.crypto.sm3 import hmac_sm3
 from casemate.crypto.vendor_chain import ChainMemory
+from casemate.tee.binding import refuse_init_data, verify_report_data
 from casemate.tee.csv.claims import claims, event_claims
 from casemate.tee.csv.options import CsvOptions
 from casemate.tee.csv.report import REPORT_DATA_SIZE, TEE, Evidence, Report, parse
-from casemate.tee.evidence import CPU, Expectation, Inputs, VerifiedEvidence, fitted
+from casemate.tee.evidence import CPU, Expectation, Inputs, VerifiedEvidence
 from casemate.tee.hygon.certificate import SM2_SIGNATURE, Usage
 from casemate.tee.hygon.chain import (
     HskCek,
@@ -122,8 +123,16 @@ def verify(
     mac_verified = _verify_mac(trail, report, options)
     with trail.step(9) as step:
         _verify_policy(step, report, inputs, options)
-    _verify_report_data(trail, report, expected.report_data)
-    _verify_init_data(trail, expected)
+    verify_report_data(
+        trail, 10, expected.report_data, "report_data", REPORT_DATA_SIZE, report.report_data
+    )
+    refuse_init_data(
+        trail,
+        11,
+        expected.init_data,
+        "CSV has no field that binds it",
+        remedy="run pods with initdata in a TEE that binds it",
+    )
     entries = _verify_event_log(trail, evidence, options)
     return (
         VerifiedEvidence(
@@ -210,32 +219,6 @@ def _verify_policy(step: Step, report: Report, inputs: Inputs, options: CsvOptio
         "1",
         remedy="start the VM with nosend",
     )
-
-
-def _verify_report_data(trail: Trail, report: Report, expected: bytes | None) -> None:
-    if expected is None:
-        trail.skip(10, "no report data was expected")
-        return
-    with trail.step(10) as step:
-        step.require_equal(
-            "report_data",
-            report.report_data,
-            fitted(expected, REPORT_DATA_SIZE),
-            remedy="evidence serves only the session whose nonce and key it was made for",
-        )
-
-
-def _verify_init_data(trail: Trail, expected: Expectation) -> None:
-    if expected.init_data is None:
-        trail.skip(11, "no initdata was expected")
-        return
-    with trail.step(11) as step:
-        raise step.refusal(
-            claim="initdata",
-            got=f"initdata {expected.init_data} expected",
-            expected="none: CSV has no field that binds it",
-            remedy="run pods with initdata in a TEE that binds it",
-        )
 
 
 def _verify_event_log(

@@ -7,7 +7,8 @@ signature is verified as SM2 by the chip's key whatever they say, and being sign
 from typing import Final
 
 from casemate.crypto.vendor_chain import ChainMemory
-from casemate.tee.evidence import Expectation, Inputs, VerifiedEvidence, fitted
+from casemate.tee.binding import refuse_init_data, verify_report_data
+from casemate.tee.evidence import Expectation, Inputs, VerifiedEvidence
 from casemate.tee.hygon.certificate import CaCertificate
 from casemate.tee.hygon.chain import (
     HskCek,
@@ -85,8 +86,15 @@ def verify(
         for report, pair in zip(reports, pairs, strict=True):
             _verify_signature(step, report, pair, own)
         step.detail = ", ".join(one.chip for one in reports)
-    _verify_user_data(trail, reports, expected.report_data)
-    _verify_init_data(trail, expected)
+    found = [one.user_data for one in reports]
+    verify_report_data(trail, 7, expected.report_data, "user_data", USER_DATA_SIZE, *found)
+    refuse_init_data(
+        trail,
+        8,
+        expected.init_data,
+        "a DCU has no field that binds it",
+        remedy="bind initdata by the pod's primary TEE",
+    )
     return tuple(
         _verified(report, pair, root)
         for report, pair, root in zip(reports, pairs, roots, strict=True)
@@ -126,33 +134,6 @@ def _verify_signature(step: Step, report: Report, pair: HskCek, memory: ChainMem
         "one that does not verify",
         "one by its CEK",
     )
-
-
-def _verify_user_data(trail: Trail, reports: tuple[Report, ...], report_data: bytes | None) -> None:
-    if report_data is None:
-        trail.skip(7, "no report data was expected")
-        return
-    with trail.step(7) as step:
-        for report in reports:
-            step.require_equal(
-                "user_data",
-                report.user_data,
-                fitted(report_data, USER_DATA_SIZE),
-                remedy="evidence serves only the session whose nonce and key it was made for",
-            )
-
-
-def _verify_init_data(trail: Trail, expected: Expectation) -> None:
-    if expected.init_data is None:
-        trail.skip(8, "no initdata was expected")
-        return
-    with trail.step(8) as step:
-        raise step.refusal(
-            claim="initdata",
-            got=f"initdata {expected.init_data} expected",
-            expected="none: a DCU has no field that binds it",
-            remedy="bind initdata by the pod's primary TEE",
-        )
 
 
 def _verified(report: Report, pair: HskCek, root: CaCertificate) -> VerifiedEvidence:

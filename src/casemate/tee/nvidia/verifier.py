@@ -7,7 +7,8 @@ nobody can compare: the uuid, which no device signs.
 from collections.abc import Sequence
 from typing import Any, Final
 
-from casemate.tee.evidence import Expectation, Inputs, VerifiedEvidence, fitted
+from casemate.tee.binding import refuse_init_data, verify_report_data
+from casemate.tee.evidence import Expectation, Inputs, VerifiedEvidence
 from casemate.tee.nvidia import chain, manifest, ppcie, remote, revocation
 from casemate.tee.nvidia.architecture import GPU, SWITCH
 from casemate.tee.nvidia.claims import claims
@@ -112,8 +113,15 @@ def verify(
         for one in opened:
             key = chain.key_of(step, one.leaf)
             key.verify(one.report.signature, one.report.signed, "ES384")
-    _verify_nonce(trail, opened, expected.report_data)
-    _verify_init_data(trail, expected)
+    nonces = [one.report.request.nonce for one in opened]
+    verify_report_data(trail, 8, expected.report_data, "nonce", NONCE_SIZE, *nonces)
+    refuse_init_data(
+        trail,
+        9,
+        expected.init_data,
+        "these devices have no field that binds it",
+        remedy="bind initdata by the pod's primary TEE",
+    )
     manifests = _verify_manifests(trail, opened, inputs, options)
     vouched = _verify_service(trail, opened, inputs, options)
     found = vouched or [
@@ -163,33 +171,6 @@ def _verify_identity(step: Step, opened: Sequence[Opened]) -> None:
         )
         step.require(one.leaf.spki not in seen, "device", "one twice", "each once")
         seen.add(one.leaf.spki)
-
-
-def _verify_nonce(trail: Trail, opened: Sequence[Opened], report_data: bytes | None) -> None:
-    if report_data is None:
-        trail.skip(8, "no report data was expected")
-        return
-    with trail.step(8) as step:
-        for one in opened:
-            step.require_equal(
-                "nonce",
-                one.report.request.nonce,
-                fitted(report_data, NONCE_SIZE),
-                remedy="evidence serves only the session whose nonce and key it was made for",
-            )
-
-
-def _verify_init_data(trail: Trail, expected: Expectation) -> None:
-    if expected.init_data is None:
-        trail.skip(9, "no initdata was expected")
-        return
-    with trail.step(9) as step:
-        raise step.refusal(
-            claim="initdata",
-            got=f"initdata {expected.init_data} expected",
-            expected="none: these devices have no field that binds it",
-            remedy="bind initdata by the pod's primary TEE",
-        )
 
 
 def _verify_manifests(

@@ -11,12 +11,12 @@ from typing import Final
 from casemate.crypto.vendor_chain import VerifiedChain
 from casemate.errors import PeerError
 from casemate.secret import Secret
+from casemate.tee.binding import refuse_init_data, verify_report_data
 from casemate.tee.evidence import (
     CPU,
     Expectation,
     Inputs,
     VerifiedEvidence,
-    fitted,
     parse_json,
 )
 from casemate.tee.se import sealing
@@ -79,8 +79,16 @@ def verify(
         host = _find_host(step, response, block, site)
         step.detail = host.name
     chain = verify_host_keys(trail, site, inputs, (host,))
-    _verify_report_data(trail, response, expected)
-    _verify_init_data(trail, expected)
+    verify_report_data(
+        trail, 13, expected.report_data, "user_data", USER_DATA_SIZE, response.user_data
+    )
+    refuse_init_data(
+        trail,
+        14,
+        expected.init_data,
+        "Secure Execution has no field for it",
+        remedy="put the configuration into the image, or use a TEE that binds initdata",
+    )
     return (
         VerifiedEvidence(
             tee=TEE,
@@ -236,32 +244,6 @@ def _find_host(step: Step, response: SeResponse, block: RequestBlock, site: Site
             remedy="give the host key documents that the challenge was made for",
         )
     return found
-
-
-def _verify_report_data(trail: Trail, response: SeResponse, expected: Expectation) -> None:
-    if expected.report_data is None:
-        trail.skip(13, "no report data was expected")
-        return
-    with trail.step(13) as step:
-        step.require_equal(
-            "user_data",
-            response.user_data,
-            fitted(expected.report_data, USER_DATA_SIZE),
-            remedy="evidence serves only the session whose nonce and key it was made for",
-        )
-
-
-def _verify_init_data(trail: Trail, expected: Expectation) -> None:
-    if expected.init_data is None:
-        trail.skip(14, "no initdata was presented")
-        return
-    with trail.step(14) as step:
-        raise step.refusal(
-            claim="init data",
-            got=str(expected.init_data),
-            expected="none: Secure Execution has no field for it",
-            remedy="put the configuration into the image, or use a TEE that binds initdata",
-        )
 
 
 def _names(host: HostKey, chain: VerifiedChain | None) -> tuple[str, ...]:

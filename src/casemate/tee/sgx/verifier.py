@@ -3,11 +3,12 @@
 from typing import Final
 
 from casemate.errors import PeerError
+from casemate.tee.binding import verify_init_data, verify_report_data
 from casemate.tee.dcap.bodies import SgxReport
 from casemate.tee.dcap.claims import verification_claims
 from casemate.tee.dcap.quote import Quote, TeeType
 from casemate.tee.dcap.verification import quote_checks, verify_quote
-from casemate.tee.evidence import CPU, Expectation, Inputs, VerifiedEvidence, fitted
+from casemate.tee.evidence import CPU, Expectation, Inputs, VerifiedEvidence
 from casemate.tee.sgx.claims import quote_claims
 from casemate.tee.sgx.options import SgxOptions
 from casemate.tee.sgx.report import TEE, SgxEvidence
@@ -52,26 +53,9 @@ def verify(
         quote, body = parse_quote(SgxEvidence.parse(raw).quote)
         step.detail = f"version {quote.version}, tail {quote.tail} bytes"
     verified = verify_quote(quote, inputs, options, trail, _FIRST)
-    if expected.report_data is None:
-        trail.skip(_REPORT_DATA, "no report data was expected")
-    else:
-        with trail.step(_REPORT_DATA) as step:
-            step.require_equal(
-                "report_data",
-                body.report_data,
-                fitted(expected.report_data, len(body.report_data)),
-                remedy="evidence serves only the session whose nonce and key it was made for",
-            )
-    if expected.init_data is None:
-        trail.skip(_INIT_DATA, "no initdata was presented")
-    else:
-        with trail.step(_INIT_DATA) as step:
-            step.require_equal(
-                "config_id",
-                body.config_id,
-                fitted(expected.init_data.value, len(body.config_id)),
-                remedy="the initdata presented is not what the enclave was started with",
-            )
+    found = body.report_data
+    verify_report_data(trail, _REPORT_DATA, expected.report_data, "report_data", len(found), found)
+    verify_init_data(trail, _INIT_DATA, expected.init_data, "config_id", body.config_id)
     extension = verified.platform.extension
     return (
         VerifiedEvidence(

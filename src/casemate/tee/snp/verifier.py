@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Final
 
-from casemate.crypto.digest import Digest
 from casemate.crypto.vendor_chain import VerifiedChain
-from casemate.tee.evidence import CPU, Expectation, Inputs, VerifiedEvidence, fitted
+from casemate.tee.binding import verify_init_data, verify_report_data
+from casemate.tee.evidence import CPU, Expectation, Inputs, VerifiedEvidence
 from casemate.tee.snp import bits, endorsement
 from casemate.tee.snp.claims import claims_of
 from casemate.tee.snp.options import SnpOptions
@@ -149,8 +149,9 @@ def verify(
             f"at most {options.max_vmpl}",
             remedy="ask for the report from VMPL 0, or allow this level (option snp.max_vmpl)",
         )
-    _verify_report_data(trail, report, expected.report_data)
-    _verify_init_data(trail, report, expected.init_data)
+    found = report.report_data
+    verify_report_data(trail, 18, expected.report_data, "report_data", len(found), found)
+    verify_init_data(trail, 19, expected.init_data, "host_data", report.host_data)
     return (
         VerifiedEvidence(
             tee=TEE,
@@ -256,32 +257,3 @@ def verify_policy_bit(
             "clear",
             remedy="launch the VM with a policy that forbids it",
         )
-
-
-def _verify_report_data(trail: Trail, report: Report, report_data: bytes | None) -> None:
-    if report_data is None:
-        trail.skip(18, "no report data was expected")
-        return
-    with trail.step(18) as step:
-        step.require_equal(
-            "report_data",
-            report.report_data,
-            fitted(report_data, len(report.report_data)),
-            remedy="evidence serves only the session whose nonce and key it was made for",
-        )
-
-
-def _verify_init_data(trail: Trail, report: Report, digest: Digest | None) -> None:
-    if digest is None:
-        trail.skip(19, "no initdata was presented")
-        return
-    width = len(report.host_data)
-    with trail.step(19) as step:
-        step.require_equal(
-            "host_data",
-            report.host_data,
-            fitted(digest.value, width),
-            remedy="the initdata presented is not what the VM was started with",
-        )
-        if len(digest.value) > width:
-            step.detail = f"first {width} bytes of {digest}"

@@ -3,11 +3,12 @@
 from typing import Any, Final
 
 from casemate.errors import PeerError
+from casemate.tee.binding import verify_init_data, verify_report_data
 from casemate.tee.dcap import claims as dcap_claims
 from casemate.tee.dcap.bodies import TdReport
 from casemate.tee.dcap.quote import Quote, TeeType
 from casemate.tee.dcap.verification import VerifiedQuote, quote_checks, verify_quote
-from casemate.tee.evidence import CPU, Expectation, Inputs, VerifiedEvidence, fitted
+from casemate.tee.evidence import CPU, Expectation, Inputs, VerifiedEvidence
 from casemate.tee.tdx import event_log
 from casemate.tee.tdx.options import EventLogRule, TdxOptions
 from casemate.tee.tdx.report import TEE, TdxEvidence
@@ -61,8 +62,9 @@ def verify(
         quote, body = parse_quote(evidence.quote)
         step.detail = f"version {quote.version}, {quote.body_type.name}, tail {quote.tail} bytes"
     verified = verify_quote(quote, inputs, options, trail, _FIRST)
-    _verify_report_data(trail, body, expected)
-    _verify_init_data(trail, body, expected)
+    found = body.report_data
+    verify_report_data(trail, _REPORT_DATA, expected.report_data, "report_data", len(found), found)
+    verify_init_data(trail, _INIT_DATA, expected.init_data, "mr_config_id", body.mr_config_id)
     entries = _verify_event_log(trail, evidence, body, options)
     return (
         VerifiedEvidence(
@@ -99,32 +101,6 @@ def claims_of(
     claims = dcap_claims.td_claims_of(verified.quote, body, verified.platform.extension)
     claims |= dcap_claims.verification_claims(verified)
     return claims if entries is None else claims | {"uefi_event_logs": entries}
-
-
-def _verify_report_data(trail: Trail, body: TdReport, expected: Expectation) -> None:
-    if expected.report_data is None:
-        trail.skip(_REPORT_DATA, "no report data was expected")
-        return
-    with trail.step(_REPORT_DATA) as step:
-        step.require_equal(
-            "report_data",
-            body.report_data,
-            fitted(expected.report_data, len(body.report_data)),
-            remedy="evidence serves only the session whose nonce and key it was made for",
-        )
-
-
-def _verify_init_data(trail: Trail, body: TdReport, expected: Expectation) -> None:
-    if expected.init_data is None:
-        trail.skip(_INIT_DATA, "no initdata was presented")
-        return
-    with trail.step(_INIT_DATA) as step:
-        step.require_equal(
-            "mr_config_id",
-            body.mr_config_id,
-            fitted(expected.init_data.value, len(body.mr_config_id)),
-            remedy="the initdata presented is not what the TD was started with",
-        )
 
 
 def _verify_event_log(

@@ -16,7 +16,8 @@ from casemate.crypto.digest import Digest
 from casemate.crypto.x509 import CertificateFacts, Usage, split_pem, verify_chain
 from casemate.errors import PeerError
 from casemate.tee.anchors import Anchors
-from casemate.tee.evidence import CPU, Expectation, Inputs, VerifiedEvidence, fitted, parse_json
+from casemate.tee.binding import verify_report_data
+from casemate.tee.evidence import CPU, Expectation, Inputs, VerifiedEvidence, parse_json
 from casemate.tee.trail import Check, Step, Topic, Trail, table
 from casemate.tee.vtpm.boot_aggregate import IMA_PCR, boot_aggregate_register
 from casemate.tee.vtpm.options import LogRule, TpmOptions
@@ -118,7 +119,9 @@ def verify(
         verify_selection(step, quote)
     with trail.step(7) as step:
         pcrs = parse_hex_pcrs(step, evidence.tpm_quote.pcrs)
-    _verify_nonce(trail, quote, expected.report_data)
+    verify_report_data(
+        trail, 8, expected.report_data, "extraData", REPORT_DATA_SIZE, quote.extra_data
+    )
     with trail.step(9) as step:
         verify_pcr_digest(step, quote, pcrs)
     log = None
@@ -213,19 +216,6 @@ def _verify_signature(step: Step, evidence: TpmEvidence) -> None:
         signature=signature.signature,
         message=evidence.tpm_quote.message,
     )
-
-
-def _verify_nonce(trail: Trail, quote: Quote, report_data: bytes | None) -> None:
-    if report_data is None:
-        trail.skip(8, "no report data was expected")
-        return
-    with trail.step(8) as step:
-        step.require_equal(
-            "extraData",
-            quote.extra_data,
-            fitted(report_data, REPORT_DATA_SIZE),
-            remedy="evidence serves only the session whose nonce and key it was made for",
-        )
 
 
 def _verify_event_log(step: Step, raw: bytes, pcrs: Sequence[bytes]) -> EventLog:
