@@ -81,8 +81,11 @@ class FirmwareVolume(msgspec.Struct, frozen=True):
         at = self._first_file()
         for _ in range(_MOST_ITEMS):
             at = _aligned(at, 8)
-            if self.raw[at : at + _FILE_HEAD] in (b"", b"\xff" * _FILE_HEAD):
-                return
+            begin = self.raw[at : at + _FILE_HEAD]
+            if not begin.strip(b"\xff"):
+                return  # the end, or space that was never written
+            if len(begin) < _FILE_HEAD:
+                raise _error(f"{len(begin)} bytes at {at:#x}", "files that fit")
             head, size = self._extent(at)
             if not head <= size <= len(self.raw) - at:
                 raise _error(f"file of {size} bytes at {at:#x}", "files that fit")
@@ -163,15 +166,14 @@ def sections(body: bytes) -> Iterator[tuple[int, bytes]]:
 def _volume_sections(body: bytes) -> Iterator[bytes]:
     for kind, data in sections(body):
         if kind == _SECTION_GUIDED and data[:16] == LZMA_SECTION:
-            inside = _inflate(data[_little(data, 16, 2) - _SECTION_HEAD :], data)
+            inside = _inflate(data[_little(data, 16, 2) - _SECTION_HEAD :])
             yield from (inner for found, inner in sections(inside) if found == _SECTION_VOLUME)
 
 
-def _inflate(stream: bytes, section: bytes) -> bytes:
-    packed = stream or section
+def _inflate(stream: bytes) -> bytes:
     try:
         inflater = lzma.LZMADecompressor(lzma.FORMAT_ALONE)
-        data = inflater.decompress(packed, LARGEST_VOLUME)
+        data = inflater.decompress(stream, LARGEST_VOLUME)
     except lzma.LZMAError as error:
         raise _error("a broken LZMA section", "OVMF's") from error
     if not inflater.eof:

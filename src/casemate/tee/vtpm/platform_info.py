@@ -59,8 +59,8 @@ def measured_pei_volume(volume: FirmwareVolume, machine: MachineFacts) -> bytes:
     """
     at = _offset(volume)
     info = _platform_info(machine)
-    if at + len(info) > len(volume.raw):
-        raise _error("an offset past the end", "a build of OVMF that is understood")
+    if not 0 <= at <= len(volume.raw) - len(info):
+        raise _error("an offset outside the volume", "a build of OVMF that is understood")
     return volume.raw[:at] + info + volume.raw[at + len(info) :]
 
 
