@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from casemate.crypto.authority import CertificateAuthority
+from casemate.errors import HostError, InputError
 from casemate.linux.tpm import EmulatedTpm
 from casemate.tee import attesters, detection
 from casemate.tee.attesters import (
@@ -23,6 +24,7 @@ from casemate.tee.attesters import (
 from casemate.tee.detection import Probes
 from casemate.tee.machine import Machine
 from casemate.tee.verifiers import VERIFIERS
+from casemate.tee.vtpm.attester import open_attester
 from casemate.trace import Station
 from casemate.wire.console import ConsoleEvent, EventKind, encode, parse
 from tests.sim.devices.tpm_node import tpm_node
@@ -165,6 +167,17 @@ def test_node_that_is_no_tpm_is_no_tpm(tmp_path: Path) -> None:
 def test_chosen_tpm_is_the_only_one_looked_for(tmp_path: Path) -> None:
     put(tmp_path, "/dev/tpm0")
     assert found(tmp_path, {"AA_TPM_DEVICE": "/dev/other"})["tpm"].why == "no /dev/other"
+
+
+def test_handle_that_is_no_number_is_the_users_mistake(tmp_path: Path) -> None:
+    put(tmp_path, "/dev/tpm0")
+    with pytest.raises(InputError, match="AA_TPM_AK_HANDLE: got moon, want a handle in hex"):
+        detect({"AA_TPM_AK_HANDLE": "moon"}, root=tmp_path)
+
+
+def test_tpm_that_went_away_since_it_was_seen_is_told(tmp_path: Path) -> None:
+    with pytest.raises(HostError, match="TPM: got no device"):
+        open_attester(Machine(root=tmp_path, environ={}, architecture="x86_64"))
 
 
 @pytest.fixture

@@ -4,10 +4,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from casemate.crypto import cbor
+from casemate.crypto.cbor import Value
 from casemate.crypto.digest import sha256
 from casemate.errors import HostError, InputError, PeerError
 from casemate.linux.configfs_tsm import ConfigfsTsm
 from casemate.tee.cca.attester import CcaAttester, open_attester
+from casemate.tee.cca.report import Token
 from casemate.tee.machine import Machine
 from tests.sim.devices.configfs import FakeConfigfs
 from tests.sim.simulated_tee import SimulatedTee
@@ -38,6 +41,16 @@ def test_other_personalization_value_is_found_out() -> None:
         realm(SimulatedTee("cca", init_data=sha256(b"other").hex)).bind_init_data(INIT_DATA)
     with pytest.raises(PeerError):
         attester().bind_init_data(INIT_DATA)
+
+
+@pytest.mark.parametrize("payload", [{}, {44235: "text"}, ()])
+def test_realm_token_without_the_value_is_told_apart_from_another_value(payload: Value) -> None:
+    whole = Token.parse(SimulatedTee("cca").binary(report_data="00"))
+    protected = cbor.encode({1: -35})
+    message = cbor.Tag(18, (protected, {}, cbor.encode(payload), bytes(96)))
+    token = msgspec.structs.replace(whole, realm=cbor.encode(message)).encode()
+    with pytest.raises(PeerError, match="got none, want a personalization value"):
+        attester(lambda _: token).bind_init_data(INIT_DATA)
 
 
 def test_token_is_a_list_of_bytes() -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from casemate.crypto.sm3 import sm3
 from casemate.crypto.vendor_chain import ChainMemory
-from casemate.errors import InputError, VerificationError
+from casemate.errors import InputError, PeerError, VerificationError
 from casemate.tee.anchors import Anchors
 from casemate.tee.csv.claims import evidence_field
 from casemate.tee.layouts import LAYOUTS
@@ -218,3 +218,5 @@ def test_layout_shows_the_report_without_its_mask(version: str) -> None:
     assert [section.title for section in sections][-2:] == ["HSK", "CEK"]
     assert one.binary is not None
     assert LAYOUTS["csv"](one.binary) == sections[1:4]
+    with pytest.raises(PeerError):
+        LAYOUTS["csv"](one.binary[:-1])

@@ -4,8 +4,10 @@ import msgspec
 import pytest
 
 from casemate.errors import PeerError
+from casemate.tee.anchors import Anchors
 from casemate.tee.hygon.certificate import CA_SIZE, CSV_SIZE
 from casemate.tee.hygon.chain import choose, split
+from casemate.tee.hygon.collateral import want_root
 from casemate.tee.hygon.roots import PINS
 from casemate.tee.material import Material
 from tests.tee.simulated import inputs_of, simulated
@@ -38,3 +40,16 @@ def test_file_named_after_the_chip_is_tried_first_and_not_all_are() -> None:
     assert choose(inputs, "SIM1", fits) is None
     assert len(tried) == 64
     assert tried[0] == split(pair).cek
+
+
+def test_root_is_asked_for_until_one_is_pinned_or_one_that_is_not_came() -> None:
+    url = "https://vendor.example"
+    made = simulated("csv")
+    right = inputs_of(made)
+    nothing = msgspec.structs.replace(right, anchors=Anchors())
+    (want,) = want_root(nothing, url)
+    assert want.url == f"{url}/hrk"
+    assert want.largest == CA_SIZE
+    assert want_root(right, url) == ()
+    came = Material.of_files({want.name: bytes(CA_SIZE)})
+    assert want_root(msgspec.structs.replace(nothing, collateral=came), url) == ()

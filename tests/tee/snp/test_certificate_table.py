@@ -59,3 +59,11 @@ def test_empty_table_holds_nothing() -> None:
 def test_broken_table_is_refused(raw: bytes) -> None:
     with pytest.raises(PeerError):
         certificate_table.parse(raw)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "VCEK", "63da758d", "63da758de6644564adc5f4b93be8accd", "z" * 36, "-" * 36]
+)
+def test_kind_that_is_no_guid_as_people_write_it_is_refused(name: str) -> None:
+    with pytest.raises(PeerError, match="want a GUID"):
+        certificate_table.encode([(OtherKind(name), b"abc")])
