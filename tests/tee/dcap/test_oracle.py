@@ -1,11 +1,10 @@
 """Never more lenient than dcap-qvl: changed evidence that we accept, it accepts too.
 
 The options that loosen us (lists yet to come, debug, migration, attributes) stay off, and the grace
-is 0. ``CASEMATE_MUTATIONS`` sets how many changes are made to each real quote.
+is 0. ``make thorough`` makes 12,000 changes to real quotes and their collateral.
 """
 
 import json
-import os
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -23,11 +22,12 @@ from casemate.tee.simulators import SIMULATORS
 from casemate.tee.verifiers import verify
 from tests.sim.dcap import NOW, options, simulated
 from tests.tee.dcap.test_fields import WRONG
+from tests.thorough import times
 from tests.vectors import vector
 
 dcap_qvl = pytest.importorskip("dcap_qvl", reason="the oracle is a package for developers")
 
-MUTATIONS: Final = int(os.environ.get("CASEMATE_MUTATIONS", "400"))
+MUTATIONS: Final = times(400, 2000)
 STRICT: Final = options("tdx.collateral_grace_days=0", "sgx.collateral_grace_days=0")
 OUTDATED: Final = "qvl_tdx_quote_outdated_collateral.json"
 REAL: Final = {

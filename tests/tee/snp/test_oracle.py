@@ -16,8 +16,9 @@ from casemate.tee.material import Material
 from casemate.tee.simulation import Simulated
 from casemate.tee.verifiers import verify
 from tests.tee.snp.machine import NOW, simulate
+from tests.thorough import times
 
-MUTATIONS = 1500
+MUTATIONS = times(1500, 10_000)
 
 
 @pytest.fixture(scope="module")
