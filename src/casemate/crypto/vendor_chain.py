@@ -59,6 +59,9 @@ class VerifiedChain(NamedTuple):
     def root(self) -> Certificate:
         return self.path[-1]
 
+    def __str__(self) -> str:
+        return " < ".join(one.common_name for one in self.path)
+
 
 class Lasting(Protocol):
     """What held once and holds again within its time."""
@@ -159,8 +162,8 @@ def verify(
         VerificationError: with step ``certificate``; the caller puts its own there.
     """
     key = (
-        tuple(one.der for one in path),
-        tuple(one.der for one in lists),
+        tuple([one.der for one in path]),
+        tuple([one.der for one in lists]),
         pins,
         lists_required,
         understood,
@@ -204,8 +207,11 @@ def verify_not_revoked(
         VerificationError: a certificate is revoked, or a required list is missing.
     """
     key = (
-        *("lists", tuple(one.der for one in chain.path), tuple(one.der for one in lists)),
-        *(required, looking_back),
+        "lists",
+        tuple([one.der for one in chain.path]),
+        tuple([one.der for one in lists]),
+        required,
+        looking_back,
     )
     if memory and (known := memory.find(key, at)):
         return known

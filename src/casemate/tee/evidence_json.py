@@ -1,6 +1,7 @@
 """Evidence of the wire read into its frozen types: what guests need too, so it imports little."""
 
-from typing import Final, TypeVar
+from functools import cache
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -23,6 +24,13 @@ def parse_json(raw: bytes, kind: type[T], tee: str) -> T:
             "evidence", got=f"{len(raw)} bytes", want=f"at most {LARGEST_EVIDENCE} bytes"
         )
     try:
-        return msgspec.json.decode(raw, type=kind)
+        found: T = _decoder(kind).decode(raw)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, InputError) as error:
         raise PeerError("evidence", got=str(error), want=f"evidence of TEE {tee}") from error
+    return found
+
+
+@cache
+def _decoder(kind: type) -> msgspec.json.Decoder[Any]:
+    """Give the reader of a type; there is one for each TEE."""
+    return msgspec.json.Decoder(kind)

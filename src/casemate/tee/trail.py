@@ -76,12 +76,15 @@ class Trail:
     def __init__(self, tee: str, checks: Iterable[Check]) -> None:
         self.tee = tee
         self._checks = {check.number: check for check in checks}
-        self._results: dict[int, StepResult] = {}
+        self._results: dict[int, tuple[Result, object]] = {}
 
     @property
     def results(self) -> tuple[StepResult, ...]:
         """What happened so far, by number."""
-        return tuple(self._results[number] for number in sorted(self._results))
+        return tuple(
+            StepResult(number, self._checks[number].name, result, str(detail))
+            for number, (result, detail) in sorted(self._results.items())
+        )
 
     def step(self, number: int) -> "Step":
         """Begin a step: ``with trail.step(3) as step``. Leaving it without an error passes it.
@@ -95,9 +98,9 @@ class Trail:
         """Record that a step does not apply, or that the caller asked for it to be left out."""
         self.record(number, Result.SKIPPED, why)
 
-    def record(self, number: int, result: Result, detail: str) -> None:
-        """Record an outcome; steps alone call this."""
-        self._results[number] = StepResult(number, self._checks[number].name, result, detail)
+    def record(self, number: int, result: Result, detail: object) -> None:
+        """Record an outcome; steps alone call this. ``detail`` becomes text when somebody asks."""
+        self._results[number] = result, detail
 
     def require_complete(self) -> None:
         """Refuse when a declared step was not made.
@@ -114,12 +117,17 @@ _DEFAULT_EXPECTED: Final = "a step that passes"
 
 
 class Step:
-    """One step, while it is being made. ``detail`` says what was seen, for people."""
+    """One step, while it is being made.
+
+    ``detail`` says what was seen, for people: a text, or what never changes and has one (``str``).
+    """
+
+    __slots__ = ("_check", "_trail", "detail")
 
     def __init__(self, trail: Trail, check: Check) -> None:
         self._trail = trail
         self._check = check
-        self.detail = ""
+        self.detail: object = ""
 
     def __enter__(self) -> Self:
         return self

@@ -667,7 +667,7 @@ def test_parts_serve_other_verifiers_of_amd_reports(made: Simulated) -> None:
     assert endorsement.verify_product(report, vek).name == "Turin"
     chain = endorsement.verify_chain(vek, (), given)
     endorsement.verify_not_revoked(chain, (), given, required=True)
-    endorsement.verify_signature(report, vek)
+    endorsement.verify_signature(report, made.binary, vek)
     endorsement.verify_tcb(report, vek)
     endorsement.verify_chip(report, vek)
     with pytest.raises(VerificationError):

@@ -135,7 +135,7 @@ def verify(
     vek, chain = _verify_endorsement(
         trail, report, machine.presented.endorsement, inputs, lists=own.require_revocation_lists
     )
-    _verify_report(trail, report, vek, inputs)
+    _verify_report(trail, report, machine.hcl.hardware_report, vek, inputs)
     azure.verify_init_data(trail, 27, machine.pcrs, expected.init_data)
     return (
         VerifiedEvidence(
@@ -160,7 +160,7 @@ def _verify_endorsement(
         step.detail = endorsement.verify_product(report, vek).name
     with trail.step(16) as step:
         chain = endorsement.verify_chain(vek, (), inputs)
-        step.detail = " < ".join(one.common_name for one in chain.path)
+        step.detail = chain
     with trail.step(17) as step:
         checked = endorsement.verify_not_revoked(chain, (), inputs, required=lists)
         step.detail = ", ".join(
@@ -176,17 +176,19 @@ def _read_vek(der: bytes) -> EndorsementKey:
     return EndorsementKey.parse(Certificate.parse(der))
 
 
-def _verify_report(trail: Trail, report: Report, vek: EndorsementKey, inputs: Inputs) -> None:
+def _verify_report(
+    trail: Trail, report: Report, body: bytes, vek: EndorsementKey, inputs: Inputs
+) -> None:
     """Make steps 18 to 26: the report is the chip's, and says what we want."""
     with trail.step(18) as step:
         endorsement.verify_tcb(report, vek)
-        step.detail = str(report.reported_tcb)
+        step.detail = report.reported_tcb
     with trail.step(19):
         endorsement.verify_chip(report, vek)
     with trail.step(20):
         endorsement.verify_key_info(report, vek)
     with trail.step(21):
-        endorsement.verify_signature(report, vek)
+        endorsement.verify_signature(report, body, vek)
     with trail.step(22) as step:
         snp.verify_tcb_order(step, report)
     with trail.step(23) as step:

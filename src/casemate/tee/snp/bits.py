@@ -1,6 +1,6 @@
 """Bit fields of a report (tee §3.3), by the names of their claims."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -55,8 +55,8 @@ def abi(policy: int) -> tuple[int, int]:
     return policy >> 8 & 0xFF, policy & 0xFF
 
 
-def claims(
-    prefix: str, value: int, table: Mapping[int, tuple[str, str]]
-) -> Iterator[tuple[str, bool]]:
-    """Give claim and value of each bit."""
-    return ((prefix + name, bool(value >> bit & 1)) for bit, (name, _) in table.items())
+POLICY_CLAIMS: Final = tuple((f"policy_{name}", 1 << bit) for bit, (name, _) in POLICY.items())
+PLATFORM_CLAIMS: Final = tuple(
+    (f"platform_{name}", 1 << bit) for bit, (name, _) in PLATFORM.items()
+)
+"""Claim, and the mask of its bit."""

@@ -6,19 +6,19 @@ from typing import Any, Final
 from casemate.tee.snp import bits
 from casemate.tee.snp.product import Product
 from casemate.tee.snp.report import Report
-from casemate.tee.snp.tcb import Tcb
 from casemate.tee.snp.vek import EndorsementKey
 
 
 def claims_of(report: Report, product: Product, vek: EndorsementKey) -> dict[str, Any]:
     """Make the claims of a verified report."""
-    major, minor = bits.abi(report.policy)
+    policy, platform = report.policy, report.plat_info
+    major, minor = bits.abi(policy)
     return {
         "policy_abi_major": major,
         "policy_abi_minor": minor,
-        **dict(bits.claims("policy_", report.policy, bits.POLICY)),
+        **{claim: policy & mask != 0 for claim, mask in bits.POLICY_CLAIMS},
         **{f"reported_tcb_{name}": level for name, level in report.reported_tcb.parts.items()},
-        **dict(bits.claims("platform_", report.plat_info, bits.PLATFORM)),
+        **{claim: platform & mask != 0 for claim, mask in bits.PLATFORM_CLAIMS},
         "measurement": report.measurement.hex(),
         "report_data": report.report_data.hex(),
         "init_data": report.host_data.hex(),
@@ -37,18 +37,14 @@ def claims_of(report: Report, product: Product, vek: EndorsementKey) -> dict[str
         "report_id_ma": report.report_id_ma.hex(),
         "signing_key": vek.kind.value,
         "csp_id": vek.csp_id,
-        "current_tcb": _levels(report.current_tcb),
-        "committed_tcb": _levels(report.committed_tcb),
-        "launch_tcb": _levels(report.launch_tcb),
+        "current_tcb": report.current_tcb.parts,
+        "committed_tcb": report.committed_tcb.parts,
+        "launch_tcb": report.launch_tcb.parts,
         "current_firmware": str(report.current),
         "committed_firmware": str(report.committed),
         "launch_mit_vector": report.launch_mit_vector,
         "current_mit_vector": report.current_mit_vector,
     }
-
-
-def _levels(tcb: Tcb) -> dict[str, int]:
-    return tcb.parts
 
 
 _BITS: Final = {

@@ -43,7 +43,7 @@ def plan(raw: bytes, inputs: Inputs) -> tuple[Want, ...]:
         presented = Presented.parse(raw)
         require_version(presented.version, options.min_version)
         carried = presented.certificates()
-        return _wants(presented.report(), carried, inputs, options.kds_url)
+        return _wants(presented.report()[0], carried, inputs, options.kds_url)
     except PeerError as error:
         raise refusal(
             "collateral", claim=error.where, got=error.got, expected=error.want, rule=_SPEC

@@ -7,8 +7,6 @@ function is one check; they raise VerificationError or PeerError, for use inside
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-import msgspec
-
 from casemate.crypto import vendor_chain
 from casemate.crypto.certificate import Certificate
 from casemate.crypto.revocation import RevocationList
@@ -16,7 +14,7 @@ from casemate.crypto.vendor_chain import ChainMemory, VerifiedChain
 from casemate.errors import PeerError, VerificationError
 from casemate.tee.evidence import Inputs, refusal
 from casemate.tee.snp import bits, roots
-from casemate.tee.snp.product import Product, TcbLayout
+from casemate.tee.snp.product import Product
 from casemate.tee.snp.report import SIGNED_SIZE, Report
 from casemate.tee.snp.vek import OIDS, SUBJECTS, EndorsementKey, KeyKind, root_name
 
@@ -279,8 +277,8 @@ def verify_not_revoked(
     return checked
 
 
-def verify_signature(report: Report, vek: EndorsementKey) -> None:
-    """Verify ECDSA P-384 with SHA-384 over the first 0x2A0 bytes.
+def verify_signature(report: Report, raw: bytes, vek: EndorsementKey) -> None:
+    """Verify ECDSA P-384 with SHA-384 over the first 0x2A0 bytes of ``raw``, the report as bytes.
 
     Raises:
         VerificationError: it is not by this key over this report.
@@ -290,7 +288,7 @@ def verify_signature(report: Report, vek: EndorsementKey) -> None:
         raise _refused("signature", "a number of more than 48 bytes", "numbers of 48 bytes")
     signature = r[COORDINATE - 1 :: -1] + s[COORDINATE - 1 :: -1]
     try:
-        vek.key.verify(signature, report.encode()[:SIGNED_SIZE], "ES384")
+        vek.key.verify(signature, raw[:SIGNED_SIZE], "ES384")
     except VerificationError as error:
         raise _refused(
             "signature",
@@ -306,16 +304,13 @@ def verify_tcb(report: Report, vek: EndorsementKey) -> None:
     Raises:
         VerificationError: one differs.
     """
-    reported = report.reported_tcb
-    certified = vek.tcb
-    if report.layout is TcbLayout.MILAN:
-        certified = msgspec.structs.replace(certified, fmc=None)
-    for name, level in reported.parts.items():
-        if certified.parts.get(name) != level:
+    certified = vek.tcb.parts
+    for name, level in report.reported_tcb.parts.items():
+        if certified.get(name) != level:
             raise _refused(
                 f"reported_tcb.{name}",
                 level,
-                f"{certified.parts.get(name)}, as the certificate says",
+                f"{certified.get(name)}, as the certificate says",
                 remedy="fetch the certificate for the TCB that the platform reports",
             )
 

@@ -127,8 +127,8 @@ class ReportJson(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         lists = {name: list(fields[name]) for name in _BYTES}
         return cls(**(fields | lists), signature=SignatureJson(list(r), list(s)))
 
-    def report(self) -> Report:
-        """Read the report.
+    def report(self) -> tuple[Report, bytes]:
+        """Read the report; give it with the 1184 bytes that it stands for.
 
         Raises:
             PeerError: another version or processor, or members that its version does not have.
@@ -151,8 +151,7 @@ class ReportJson(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             signature_r=octets(self.signature.r, "signature.r"),
             signature_s=octets(self.signature.s, "signature.s"),
         )
-        report.encode()  # all parts fit
-        return report
+        return report, report.encode()
 
 
 class OtherKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="upper"):

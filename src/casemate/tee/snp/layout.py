@@ -75,7 +75,7 @@ def layout(raw: bytes) -> tuple[Section, ...]:
     """
     presented = Presented.parse(raw)
     form = presented.form
-    body = form if isinstance(form, bytes) else presented.report().encode()
+    body = form if isinstance(form, bytes) else presented.report()[1]
     pieces = presented.pieces or ()
     return (Section("attestation report", tuple(_report(body))), *map(_piece, pieces))
 

@@ -42,14 +42,14 @@ class Presented(msgspec.Struct, frozen=True):
         form = self.form
         return int.from_bytes(form[:4], "little") if isinstance(form, bytes) else form.version
 
-    def report(self) -> Report:
-        """Read the report.
+    def report(self) -> tuple[Report, bytes]:
+        """Read the report; give it with the 1184 bytes that it stands for.
 
         Raises:
             PeerError: it is none.
         """
         form = self.form
-        return Report.parse(form) if isinstance(form, bytes) else form.report()
+        return (Report.parse(form), form) if isinstance(form, bytes) else form.report()
 
     def certificates(self, memory: ChainMemory | None = None) -> tuple[Certificate, ...] | None:
         """Read the certificates that came; None when the evidence leaves finding them to us.

@@ -62,13 +62,13 @@ class Tcb(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     @property
     def parts(self) -> dict[str, int]:
         """Name → level of the parts that this platform has."""
-        own = {} if self.fmc is None else {"fmc": self.fmc}
-        return own | {
+        own = {
             "bootloader": self.bootloader,
             "tee": self.tee,
             "snp": self.snp,
             "microcode": self.microcode,
         }
+        return own if self.fmc is None else {"fmc": self.fmc, **own}
 
     def __str__(self) -> str:
         return ", ".join(f"{name} {level}" for name, level in self.parts.items())

@@ -11,6 +11,7 @@ from casemate.tee.snp.claims import claims_of
 from casemate.tee.snp.options import SnpOptions
 from casemate.tee.snp.presented import Presented
 from casemate.tee.snp.report import TEE, Report, require_version
+from casemate.tee.snp.tcb import Tcb
 from casemate.tee.trail import Check, Step, Topic, Trail, table
 
 _T = Topic
@@ -109,7 +110,7 @@ def verify(
         version = require_version(presented.version, options.min_version)
         step.detail = f"version {version}"
     with trail.step(3) as step:
-        report = presented.report()
+        report, body = presented.report()
         step.detail = f"TCB words as of {report.layout}"
     with trail.step(4) as step:
         carried = presented.certificates(inputs.memory)
@@ -122,13 +123,13 @@ def verify(
         step.detail = product.name
     with trail.step(7) as step:
         chain = endorsement.verify_chain(vek, carried or (), inputs)
-        step.detail = " < ".join(one.common_name for one in chain.path)
+        step.detail = chain
     chain = _verify_not_revoked(trail, presented, chain, inputs, options)
     with trail.step(9):
-        endorsement.verify_signature(report, vek)
+        endorsement.verify_signature(report, body, vek)
     with trail.step(10) as step:
         endorsement.verify_tcb(report, vek)
-        step.detail = str(report.reported_tcb)
+        step.detail = report.reported_tcb
     if vek.hw_id is None:
         trail.skip(11, "a VLEK is of a fleet, not of a chip")
     else:
@@ -186,23 +187,28 @@ def verify_tcb_order(step: Step, report: Report) -> None:
     Raises:
         VerificationError: one is.
     """
-    tcbs = report.current_tcb, report.committed_tcb, report.reported_tcb, report.launch_tcb
-    current, committed, reported, launched = (tcb.parts for tcb in tcbs)
-    for name, most in current.items():
-        _at_most(step, f"reported_tcb.{name}", reported[name], "committed", committed[name])
-        _at_most(step, f"committed_tcb.{name}", committed[name], "current", most)
-        _at_most(step, f"launch_tcb.{name}", launched[name], "current", most)
-    step.require(
-        report.committed <= report.current,
-        "committed firmware",
-        report.committed,
-        f"at most the current {report.current}",
-    )
+    current, committed = report.current_tcb, report.committed_tcb
+    _at_most(step, "reported_tcb", report.reported_tcb, "committed", committed)
+    _at_most(step, "committed_tcb", committed, "current", current)
+    _at_most(step, "launch_tcb", report.launch_tcb, "current", current)
+    if report.committed > report.current:
+        raise step.refusal(
+            claim="committed firmware",
+            got=str(report.committed),
+            expected=f"at most the current {report.current}",
+        )
 
 
-def _at_most(step: Step, claim: str, level: int, other: str, most: int) -> None:
-    if level > most:
-        raise step.refusal(claim=claim, got=str(level), expected=f"at most {most}, the {other} one")
+def _at_most(step: Step, claim: str, tcb: Tcb, other: str, most: Tcb) -> None:
+    if tcb == most:
+        return
+    for (name, level), bound in zip(tcb.parts.items(), most.parts.values(), strict=True):
+        if level > bound:
+            raise step.refusal(
+                claim=f"{claim}.{name}",
+                got=str(level),
+                expected=f"at most {bound}, the {other} one",
+            )
 
 
 def _verify_least_tcb(trail: Trail, report: Report, least: Mapping[str, int]) -> None:
@@ -234,7 +240,8 @@ def verify_bits(step: Step, report: Report) -> None:
         ("policy", report.policy, bits.POLICY_KNOWN),
         ("plat_info", report.plat_info, bits.PLATFORM_KNOWN),
     ):
-        step.require(not value & ~known, claim, f"{value:#x}", f"bits of {known:#x} only")
+        if value & ~known:
+            raise step.refusal(claim=claim, got=f"{value:#x}", expected=f"bits of {known:#x} only")
 
 
 def verify_policy_bit(
