@@ -7,6 +7,7 @@ entries it always is, so one that does not match is refused.
 
 import struct
 from binascii import b2a_base64
+from codecs import utf_16_le_decode as _utf16  # bytes.decode would look the codec up each time
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any, Final
@@ -195,7 +196,7 @@ def _variable(data: bytes) -> Details:
             f"a name of {name_size} and data of {data_size} in {len(data)} bytes", "both of them"
         )
     return {
-        "unicode_name": data[_VARIABLE.size : value_at].decode("utf-16-le"),
+        "unicode_name": _utf16(data[_VARIABLE.size : value_at], "strict", True)[0],
         "unicode_name_length": name_size,
         "variable_data": b2a_base64(data[value_at:value_end], newline=False).decode(),
         "variable_data_length": data_size,

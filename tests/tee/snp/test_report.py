@@ -3,7 +3,7 @@ import pytest
 
 from casemate.errors import PeerError
 from casemate.tee.snp.product import GENOA, MILAN, PRODUCTS, TURIN, TcbLayout, by_model, by_name
-from casemate.tee.snp.report import LAYOUT, SIGNED_SIZE, SIZE, Release, Report, tcb_layout
+from casemate.tee.snp.report import FIELDS, LAYOUT, SIGNED_SIZE, SIZE, Release, Report, tcb_layout
 from casemate.tee.snp.tcb import Tcb, part_at
 from tests.tee.snp.machine import simulate
 
@@ -21,6 +21,10 @@ def test_table_covers_every_byte_once() -> None:
         at += part.size
     assert at == SIZE
     assert next(part.offset for part in LAYOUT if part.name == "signature_r") == SIGNED_SIZE
+
+
+def test_report_has_the_fields_of_the_table_in_its_order() -> None:
+    assert Report.__struct_fields__ == tuple(part.name for part in FIELDS)
 
 
 @pytest.mark.parametrize("version", [2, 3, 4, 5])

@@ -49,7 +49,8 @@ class Presented(msgspec.Struct, frozen=True):
             PeerError: it is none.
         """
         form = self.form
-        return (Report.parse(form), form) if isinstance(form, bytes) else form.report()
+        raw = form if isinstance(form, bytes) else form.encode()
+        return Report.parse(raw), raw
 
     def certificates(self, memory: ChainMemory | None = None) -> tuple[Certificate, ...] | None:
         """Read the certificates that came; None when the evidence leaves finding them to us.

@@ -6,7 +6,8 @@ that does not.
 """
 
 import struct
-from operator import attrgetter
+from collections.abc import Iterable
+from operator import attrgetter, itemgetter
 from typing import Any, Final, NamedTuple, Self
 
 import msgspec
@@ -83,18 +84,23 @@ LAYOUT: Final = (
 TCBS: Final = ("current_tcb", "reported_tcb", "committed_tcb", "launch_tcb")
 RELEASES: Final = ("current", "committed")
 
-_STRUCT: Final = struct.Struct("<" + "".join(part.form for part in LAYOUT))
-_NAMED: Final = tuple((index, part.name) for index, part in enumerate(LAYOUT) if part.name)
-_RESERVED: Final = tuple(
-    (index, part.offset, bytes(part.size)) for index, part in enumerate(LAYOUT) if not part.name
+FIELDS: Final = tuple(part for part in LAYOUT if part.name)
+"""Rows that have a name: the fields of ``Report``, in its order."""
+
+_STRUCT: Final = struct.Struct(
+    "<" + "".join(part.form if part.name else f"{part.size}x" for part in LAYOUT)
 )
-_LATER: Final = tuple(part for part in LAYOUT if part.since)
-_BLANK: Final[tuple[Any, ...]] = tuple(bytes(part.size) for part in LAYOUT)
-_INDEXES: Final = tuple(index for index, _ in _NAMED)
-_VALUES: Final = attrgetter(*(name for _, name in _NAMED))
-_AT_TCB: Final = tuple(one for one in _NAMED if one[1] in TCBS)
-_AT_RELEASE: Final = tuple(one for one in _NAMED if one[1] in RELEASES)
-_AT_LATER: Final = tuple(index for index, part in enumerate(LAYOUT) if part in _LATER)
+_RESERVED: Final = tuple((part.offset, bytes(part.size)) for part in LAYOUT if not part.name)
+_VALUES: Final = attrgetter(*(part.name for part in FIELDS))
+_AT_TCB: Final = tuple((n, part.name) for n, part in enumerate(FIELDS) if part.name in TCBS)
+_AT_RELEASE: Final = tuple((n, part.name) for n, part in enumerate(FIELDS) if part.name in RELEASES)
+_AT_LATER: Final = tuple((n, part) for n, part in enumerate(FIELDS) if part.since)
+_PROCESSOR: Final = itemgetter(
+    *(
+        [part.name for part in FIELDS].index(name)
+        for name in ("version", "cpuid_fam_id", "cpuid_mod_id", "chip_id")
+    )
+)
 
 
 class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True, order=True):
@@ -115,11 +121,11 @@ class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True, order=Tru
         return f"{self.major}.{self.minor}.{self.build}"
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """A report as it came: well formed, and nothing more. ``parse`` and the JSON form make it.
+class Report(msgspec.Struct, frozen=True):
+    """A report as it came: well formed, and nothing more. ``parse`` makes it.
 
-    Fields are named as in JSON; ``signature_r`` and ``signature_s`` are 72 bytes, little-endian.
-    What a version does not have is None.
+    Fields are those of the layout in its order; ``signature_r`` and ``signature_s`` are 72 bytes,
+    little-endian. What a version does not have is None.
     """
 
     version: int
@@ -162,26 +168,25 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         """
         if len(raw) != SIZE:
             raise PeerError("report", got=f"{len(raw)} bytes", want=f"{SIZE} bytes", spec=_SPEC)
-        values = _STRUCT.unpack(raw)
-        for index, offset, zeros in _RESERVED:
-            if values[index] != zeros:
-                raise _not_zero(f"reserved bytes at {offset:#05x}", values[index])
-        found: dict[str, Any] = {name: values[index] for index, name in _NAMED}
-        version = require_version(found["version"])
-        for part in _LATER:
+        for at, zeros in _RESERVED:
+            if not raw.startswith(zeros, at):
+                raise _not_zero(f"reserved bytes at {at:#05x}", raw[at : at + len(zeros)])
+        values: list[Any] = [*_STRUCT.unpack(raw)]
+        version = require_version(values[0])
+        for index, part in _AT_LATER:
             if version < part.since:
-                if found[part.name]:
-                    raise _not_zero(f"{part.name} in version {version}", found[part.name])
-                found[part.name] = None
-        layout = tcb_layout(version, found["cpuid_fam_id"], found["cpuid_mod_id"], found["chip_id"])
-        for name in TCBS:
-            found[name] = Tcb.parse(found[name], layout, name)
-        for name in RELEASES:
-            build, minor, major, reserved = found[name]
+                if values[index]:
+                    raise _not_zero(f"{part.name} in version {version}", values[index])
+                values[index] = None
+        layout = tcb_layout(*_PROCESSOR(values))
+        for index, name in _AT_TCB:
+            values[index] = Tcb.parse(values[index], layout, name)
+        for index, name in _AT_RELEASE:
+            build, minor, major, reserved = values[index]
             if reserved:
                 raise _not_zero(f"{name}, reserved byte", reserved)
-            found[name] = Release(major, minor, build)
-        return cls(**found)
+            values[index] = Release(major, minor, build)
+        return cls(*values)
 
     def encode(self) -> bytes:
         """Write the 1184 bytes.
@@ -190,20 +195,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
             PeerError: parts that do not belong together (a TCB of another product for instance),
                 or a value too large for its field.
         """
-        layout = self.layout
-        values = list(_BLANK)
-        for index, value in zip(_INDEXES, _VALUES(self), strict=True):
-            values[index] = value
-        for index, name in _AT_TCB:
-            values[index] = values[index].encode(layout, name)
-        for index, name in _AT_RELEASE:
-            values[index] = values[index].encode(name)
-        for index in _AT_LATER:
-            values[index] = values[index] or 0
-        try:
-            return _STRUCT.pack(*values)
-        except struct.error as error:
-            raise PeerError("report", got=error, want="numbers of 64 bits", spec=_SPEC) from error
+        return pack(_VALUES(self))
 
     @property
     def layout(self) -> TcbLayout:
@@ -220,6 +212,26 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         if self.cpuid_fam_id is None or self.cpuid_mod_id is None:
             return None
         return by_model(self.cpuid_fam_id, self.cpuid_mod_id)
+
+
+def pack(fields: Iterable[Any]) -> bytes:
+    """Write the 1184 bytes of a report from its fields, in the layout's order.
+
+    Raises:
+        PeerError: as ``Report.encode``.
+    """
+    values = [*fields]
+    layout = tcb_layout(*_PROCESSOR(values))
+    for index, name in _AT_TCB:
+        values[index] = values[index].encode(layout, name)
+    for index, name in _AT_RELEASE:
+        values[index] = values[index].encode(name)
+    for index, _ in _AT_LATER:
+        values[index] = values[index] or 0
+    try:
+        return _STRUCT.pack(*values)
+    except struct.error as error:
+        raise PeerError("report", got=error, want="numbers of 64 bits", spec=_SPEC) from error
 
 
 def require_version(version: int, least: int = VERSIONS.start) -> int:
