@@ -1,7 +1,6 @@
 """Evidence of the wire read into its frozen types: what guests need too, so it imports little."""
 
-from functools import cache
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -24,13 +23,6 @@ def parse_json(raw: bytes, kind: type[T], tee: str) -> T:
             "evidence", got=f"{len(raw)} bytes", want=f"at most {LARGEST_EVIDENCE} bytes"
         )
     try:
-        found: T = _decoder(kind).decode(raw)
+        return msgspec.json.decode(raw, type=kind)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, InputError) as error:
         raise PeerError("evidence", got=str(error), want=f"evidence of TEE {tee}") from error
-    return found
-
-
-@cache
-def _decoder(kind: type) -> msgspec.json.Decoder[Any]:
-    """Give the reader of a type; there is one for each TEE."""
-    return msgspec.json.Decoder(kind)
