@@ -1,4 +1,5 @@
 import ssl
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -136,6 +137,18 @@ def test_a_changed_bit_never_passes_and_raises_nothing_of_the_library() -> None:
                 at=NOW,
                 usage=Usage.ATTESTATION_KEY,
             )
+
+
+def test_signature_with_an_unused_bit_is_another_certificate_and_refused() -> None:
+    leaf = attestation_leaf()
+    while leaf[-1] & 1:  # a signature's last bit may go only where it is 0
+        leaf = attestation_leaf()
+    signature = x509.load_der_x509_certificate(leaf).signature
+    assert leaf.endswith(b"\0" + signature)
+    changed = leaf[: -len(signature) - 1] + b"\1" + signature
+    for der, passes in ((leaf, True), (changed, False)):
+        with nullcontext() if passes else pytest.raises(VerificationError):
+            verify_chain(der, [], [AUTHORITY.certificate_der], at=NOW, usage=Usage.ATTESTATION_KEY)
 
 
 @pytest.mark.parametrize("version", range(3, 256, 9))

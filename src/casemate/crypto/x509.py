@@ -15,7 +15,8 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
 
-from casemate.errors import InputError, Refusal, VerificationError
+from casemate.crypto.certificate import Certificate
+from casemate.errors import InputError, PeerError, Refusal, VerificationError
 
 _LONGEST_CHAIN: Final = 5
 _LARGEST_CERTIFICATE: Final = 16 * 1024  # bytes of DER
@@ -212,12 +213,16 @@ def _facts(
 
 
 def _foreign_certificate(der: bytes) -> x509.Certificate:
-    """Parse a certificate wholly, so that later accesses cannot fail."""
+    """Parse a certificate wholly, so that later accesses cannot fail.
+
+    Ours is the stricter parser: one certificate has one encoding, to the last bit.
+    """
     try:
+        _ = Certificate.parse(der).extensions
         certificate = x509.load_der_x509_certificate(der[:_LARGEST_CERTIFICATE])
         _ = certificate.extensions, certificate.subject, certificate.issuer, _spki(certificate)
         _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    except UNREADABLE as error:
+    except (*UNREADABLE, PeerError) as error:
         raise VerificationError(
             Refusal(
                 step="certificate",
