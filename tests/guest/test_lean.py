@@ -24,6 +24,82 @@ def test_the_guest_works_without_what_is_left_out() -> None:
     assert done.returncode == 0, done.stderr
 
 
+LATER = """
+import sys
+sys.modules["typing_extensions"] = None  # is in no guest
+import casemate.guest.init
+import casemate.guest.pod
+import casemate.guest.vault
+from casemate.guest import lean
+loaded = [name for name in lean.LATER if not isinstance(sys.modules[name], lean.Later)]
+assert not loaded, loaded
+import inspect, ipaddress, json, traceback
+from urllib.parse import urlsplit
+assert urlsplit("https://[::1]:8080/").hostname == "::1"
+try:
+    urlsplit("https://[127.0.0.1]/")
+except ValueError:
+    pass
+else:
+    raise AssertionError("an IPv4 address in brackets passed")
+assert ipaddress.ip_address("127.0.0.1").is_loopback
+assert json.loads('{"a": [1]}') == {"a": [1]}
+assert inspect.isawaitable(None) is False
+try:
+    raise RuntimeError("told")
+except RuntimeError:
+    assert "RuntimeError: told" in traceback.format_exc()
+"""
+
+
+def test_what_is_loaded_later_is_whole_when_it_is_used() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LATER], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+
+
+CONSTANTS = """
+from casemate.guest import lean
+lean.leave_out()
+import signal, socket, ssl
+assert type(ssl.CERT_REQUIRED) is int
+assert ssl.VerifyMode(2) == ssl.CERT_REQUIRED == ssl.VerifyMode.CERT_REQUIRED
+assert socket.AF_UNIX == socket.AddressFamily.AF_UNIX == 1
+assert signal.SIGTERM == signal.Signals.SIGTERM == signal.Signals(15) == 15
+context = ssl.create_default_context()
+assert context.verify_mode == ssl.CERT_REQUIRED and context.check_hostname
+context.minimum_version = ssl.TLSVersion.TLSv1_3
+assert context.minimum_version == ssl.TLSVersion.TLSv1_3
+context.options |= ssl.OP_NO_TICKET
+assert context.options & ssl.OP_NO_TICKET
+assert ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).verify_mode == ssl.CERT_NONE
+with socket.socketpair()[0] as end:
+    assert end.family == socket.AF_UNIX and end.type == socket.SOCK_STREAM
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
+signal.signal(signal.SIGTERM, print)
+assert signal.signal(signal.SIGTERM, signal.SIG_DFL) is print
+import asyncio
+assert asyncio.run(asyncio.sleep(0, "ran")) == "ran"
+import h11
+side = h11.Connection(h11.CLIENT)
+request = h11.Request(method="GET", target="/", headers=[("host", "a")])
+assert side.send(request).startswith(b"GET / ")
+assert side.send(h11.EndOfMessage()) == b""
+side.receive_data(b"HTTP/1.1 200 OK\\r\\ncontent-length: 2\\r\\n\\r\\nok")
+assert side.next_event().status_code == 200 and side.next_event().data == b"ok"
+assert type(side.next_event()) is h11.EndOfMessage
+"""
+
+
+def test_constants_that_stay_numbers_and_plain_events_work() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CONSTANTS], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+
+
 FORBIDDEN = ("rich", "click", "starlette", "joserfc", "prometheus_client", "httpx", "regorus")
 
 

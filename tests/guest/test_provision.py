@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from casemate.crypto.digest import Digest
 from casemate.errors import CasemateError, InputError, PeerError
-from casemate.guest import provision
+from casemate.guest import handover, provision
 from casemate.secret import Secret
 from casemate.wire import forwarder, initdata, userdata
 
@@ -40,7 +40,7 @@ def test_initdata_is_bound_and_laid_out(tmp_path: Path) -> None:
     encoded = initdata.encode_annotation(DOCUMENT).encode()
     given_, files = provision.parse(disk(apf=APF, initdata=encoded, scratch=b""))
     register = Register()
-    provision.bind(given_, register)
+    handover.bind(given_.initdata, register)
     provision.write(given_, files, root=tmp_path)
     assert register.bound == [DOCUMENT.digest]
     assert given_.scratch
@@ -56,7 +56,7 @@ def test_initdata_is_bound_and_laid_out(tmp_path: Path) -> None:
 def test_without_initdata_nothing_is_bound(tmp_path: Path) -> None:
     given_, files = provision.parse(disk(apf=APF))
     register = Register()
-    provision.bind(given_, register)
+    handover.bind(given_.initdata, register)
     provision.write(given_, files, root=tmp_path)
     assert register.bound == []
     assert given_.initdata is None

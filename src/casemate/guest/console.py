@@ -47,6 +47,10 @@ class Console:
         """Report that a station has ended."""
         self.report(ConsoleEvent(kind=EventKind.END, station=station, note=note))
 
+    def note(self, station: Station, note: str) -> None:
+        """Report a detail of what goes on at a station."""
+        self.report(ConsoleEvent(kind=EventKind.NOTE, station=station, note=note))
+
     def fatal(self, station: Station, error: BaseException) -> None:
         """Report why the pod cannot go on: a refusal with its reason, or the failure in words."""
         self.report(last_words(station, error))

@@ -4,12 +4,14 @@ Order is security: mounts, modules, user data, initdata bound to the TEE, and on
 Whatever goes wrong is told on the console, and the machine is powered off; there is no shell to
 fall into and nothing to retry by hand.
 
-Three processes, all forked from this one, so that both processors import and nothing is imported
-twice that two of them need: the scratch disk is sealed by one that then ends, the vault
-(``guest/vault.py``) attests and holds what the pod is given for it, and process 1 is the agent.
+Four processes, all forked from this one. Two end by themselves: one loads the kernel modules, one
+seals the scratch disk. The vault (``guest/vault.py``) attests and holds what the pod is given for
+it; process 1 is the agent (``guest/pod.py``). These two part before anything is imported, since
+importing is most of what a start costs and there are two processors.
 """
 
 import os
+from _socket import AF_UNIX, SOCK_STREAM, socketpair  # ``socket`` is a tenth of a second, emulated
 from collections.abc import Callable
 from typing import Final
 
@@ -17,49 +19,102 @@ from casemate.guest import lean
 
 lean.leave_out()  # before whatever imports what it leaves out
 
-from casemate.guest import machine  # noqa: E402
-from casemate.guest.console import Console  # noqa: E402
-from casemate.linux import fork, power  # noqa: E402
-from casemate.trace import Station  # noqa: E402
+from casemate.linux import fork  # noqa: E402
 
 _ENVIRONMENT: Final = {"HOME": "/root", "LANG": "C.UTF-8", "TMPDIR": "/tmp"}  # noqa: S108  # ours alone
 
 
 def main() -> int:
     """Run the pod; never returns, the machine ends with it."""
-    console = None
-    station = Station.BOOT
+    os.environ.update(_ENVIRONMENT)
     try:
-        machine.mount_all()
-        console = Console.open()
-        console.end(Station.BOOT, "userland")
-        loading = _beside(console, Station.BOOT, _load_modules)
-        machine.harden()
-        os.environ.update(_ENVIRONMENT)
-        sealing = _beside(console, Station.BOOT, _seal)
-        _load_shared()
-        fork.join(loading, "kernel modules")
-        station = Station.INITDATA
-        _run(console, sealing)
+        ours, theirs = (end.detach() for end in socketpair(AF_UNIX, SOCK_STREAM))
+        vault = _beside(lambda: _keep_vault(ours, theirs), "attest")
+        os.close(theirs)
+        _be_agent(ours, vault)
     except BaseException as error:  # noqa: BLE001  # process 1 has nobody to pass it to
-        (console or Console.open()).fatal(station, error)
+        _tell("boot", error)
+    from casemate.linux import power
+
     power.off()
 
 
-def _beside(console: Console, station: Station, run: Callable[[], int]) -> int:
+def _beside(run: Callable[[], int], station: str = "boot") -> int:
     """Do something in a process of its own, which tells by itself why it failed."""
 
     def told() -> int:
         try:
             return run()
         except BaseException as error:
-            console.fatal(station, error)
+            _tell(station, error)
             raise
 
     return fork.begin(told)
 
 
+def _tell(station: str, error: BaseException) -> None:
+    from casemate.guest.console import Console
+    from casemate.trace import Station
+
+    Console.open().fatal(Station(station), error)
+
+
+def _keep_vault(ours: int, theirs: int) -> int:
+    """Be the vault; what the agent does not import first: it makes the rest quick meanwhile."""
+    os.close(ours)
+    import casemate.crypto.native  # noqa: F401
+    from casemate.guest import handover
+    from casemate.guest.console import Console
+    from casemate.net.unix import Channel
+    from casemate.tee import attesters
+    from casemate.trace import Station
+
+    agent = Channel(fileno=theirs)
+    given = handover.receive(agent)
+    found = attesters.detect_and_tell()
+    console = Console.open()
+    console.note(Station.INITDATA, found.told())
+    handover.bind(given, found.attester)
+    handover.confirm(agent)
+    import asyncio
+
+    from casemate.guest import vault
+
+    asyncio.run(vault.serve(given, found.attester, console, agent))
+    return 0
+
+
+def _be_agent(channel: int, vault: int) -> None:
+    from casemate.guest import machine
+    from casemate.guest.console import Console
+    from casemate.trace import Station
+
+    machine.mount_all()
+    console = Console.open()
+    console.end(Station.BOOT, "userland")
+    loading = _beside(_load_modules)
+    machine.harden()
+    sealing = _beside(_seal)
+    from casemate.guest import handover, provision
+    from casemate.net.unix import Channel
+
+    fork.join(loading, "kernel modules")
+    given = provision.receive(console)
+    beside = Channel(fileno=channel)
+    handover.offer(beside, given.initdata)
+    import asyncio  # while the vault binds
+
+    from casemate.guest import pod
+
+    handover.await_bound(beside)
+    machine.configure_network()
+    console.end(Station.INITDATA, provision.told(given))
+    asyncio.run(pod.serve(given, console, pod.Beside(sealing, vault, beside)))
+
+
 def _load_modules() -> int:
+    from casemate.guest import machine
+
     machine.load_modules()
     return 0
 
@@ -68,35 +123,6 @@ def _seal() -> int:
     from casemate.guest.storage import sealing
 
     return sealing.run()
-
-
-def _load_shared() -> None:
-    """Import what both processes need that stay; each imports its own after they have parted."""
-    from casemate.guest import shared  # noqa: F401
-
-
-def _run(console: Console, sealing: int) -> None:
-    import asyncio
-
-    from casemate.guest import provision
-    from casemate.net import unix
-
-    given, attester = provision.receive(console)
-    ours, theirs = unix.pair()
-
-    def keep_vault() -> int:
-        from casemate.guest.vault import serve
-
-        asyncio.run(serve(given, attester, console, theirs))
-        return 0
-
-    with ours:
-        with theirs:
-            vault = _beside(console, Station.ATTEST, keep_vault)
-        from casemate.guest.pod import Beside, serve
-
-        beside = Beside(sealing=sealing, vault=vault, channel=ours)
-        asyncio.run(serve(given, console, beside))
 
 
 if __name__ == "__main__":

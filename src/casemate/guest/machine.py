@@ -96,7 +96,7 @@ def harden(settings: Path = Path("/proc/sys")) -> None:
     """
     for name, value in HARDENING:
         try:
-            (settings / name).write_text(value, encoding="ascii")
+            (settings / name).write_text(value, encoding="utf-8")
         except OSError as error:
             raise HostError(
                 f"kernel setting {name}", got=error.strerror, want=f"to be set to {value}"
@@ -114,7 +114,7 @@ def configure_network(net: Path = Path("/sys/class/net")) -> None:
     netlink.set_up(card)
     netlink.add_address(card, *ADDRESS)
     netlink.set_default_route(card, GATEWAY)
-    _RESOLVER.write_text(f"nameserver {NAMESERVER}\n", encoding="ascii")
+    _RESOLVER.write_text(f"nameserver {NAMESERVER}\n", encoding="utf-8")
 
 
 def network_card(net: Path) -> str:

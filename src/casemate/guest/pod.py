@@ -31,7 +31,7 @@ _LAST_WORDS: Final = 0.2
 """Seconds for the answer to DestroySandbox to leave the machine."""
 
 
-class Beside(msgspec.Struct, frozen=True, kw_only=True):
+class Beside(msgspec.Struct, frozen=True):
     """The processes that were started before this one became the agent."""
 
     sealing: int
@@ -118,7 +118,7 @@ class Pod:
     async def _await_scratch(self, process: int) -> None:
         present = await sealing.wait(process)
         if present:
-            self._note(Station.BOOT, "scratch disk sealed")
+            self._console.note(Station.BOOT, "scratch disk sealed")
         elif self._given.scratch:
             raise HostError("scratch disk", got="none", want="the disk that user data promises")
 
@@ -136,9 +136,6 @@ class Pod:
         if document is not None and (text := document.data.get(_POLICY)) is not None:
             return AgentPolicy(text, name=f"initdata {_POLICY}")
         return AgentPolicy(default_policy.TEXT, name=default_policy.NAME)
-
-    def _note(self, station: Station, note: str) -> None:
-        self._console.report(ConsoleEvent(kind=EventKind.NOTE, station=station, note=note))
 
 
 async def _require_running(vault: int) -> NoReturn:

@@ -1,23 +1,19 @@
 """What the host hands in before the network: user data and, in it, the pod's initdata (§8.1, §11).
 
 The host chooses all of it; only the initdata is bound to the TEE, so only the initdata may decide
-anything that matters. It reaches the measured register before any network is used.
+anything that matters. The vault binds it (vault.py) before any network is used.
 """
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
-from casemate.crypto.digest import Digest
 from casemate.errors import HostError, InputError
-from casemate.guest import machine
 from casemate.guest.console import Console
 from casemate.linux import block
-from casemate.tee import attesters
-from casemate.tee.attesters import Attester
 from casemate.trace import Station
 from casemate.wire import forwarder, initdata, userdata
 from casemate.wire.forwarder import ForwarderConfig
@@ -32,12 +28,6 @@ _PEERPOD: Final = Path("run/peerpod")
 _AGENT: Final = Path("run/confidential-containers/initdata")
 
 
-class Binds(Protocol):
-    """The part of an attester that provisioning needs."""
-
-    def bind_init_data(self, digest: Digest) -> None: ...
-
-
 class Provision(msgspec.Struct, frozen=True, kw_only=True):
     """What this pod VM was given."""
 
@@ -47,21 +37,21 @@ class Provision(msgspec.Struct, frozen=True, kw_only=True):
     """The adaptor promised a scratch disk."""
 
 
-def receive(console: Console) -> tuple[Provision, Attester]:
-    """Read what we were given and bind it; the network comes up last, when it is measured.
+def receive(console: Console) -> Provision:
+    """Read what we were given and lay it out; nothing is bound yet.
 
     Raises:
         CasemateError: the pod cannot be what it must be.
     """
     console.begin(Station.INITDATA)
     given, files = parse(read_disk())
-    attester = attesters.detect()
-    bind(given, attester)
     write(given, files)
-    machine.configure_network()
-    digest = "none" if given.initdata is None else str(given.initdata.digest)
-    console.end(Station.INITDATA, f"bound {digest}")
-    return given, attester
+    return given
+
+
+def told(given: Provision) -> str:
+    """Say what was bound, once it is."""
+    return "bound none" if given.initdata is None else f"bound {given.initdata.digest}"
 
 
 def read_disk() -> bytes:
@@ -96,16 +86,6 @@ def parse(disk: bytes) -> tuple[Provision, Mapping[str, bytes]]:
         scratch=userdata.SCRATCH_SPACE in files,
     )
     return provision, files
-
-
-def bind(provision: Provision, attester: Binds) -> None:
-    """Bind the initdata to the TEE, once, before the network is used.
-
-    Raises:
-        HostError: the TEE refuses; the pod must not go on.
-    """
-    if provision.initdata is not None:
-        attester.bind_init_data(provision.initdata.digest)
 
 
 def write(provision: Provision, files: Mapping[str, bytes], *, root: Path = Path("/")) -> None:

@@ -13,16 +13,18 @@ from casemate.guest import loop
 from casemate.guest.attestation import serve as attestation
 from casemate.guest.console import Console
 from casemate.guest.hub import serve as hub
-from casemate.guest.provision import Provision
 from casemate.guest.reporting import Stations
 from casemate.guest.rest import serve as rest
 from casemate.guest.rest.api import Features
 from casemate.net.ttrpc import Server, Services
 from casemate.net.unix import Channel
 from casemate.tee.attesters import Attester
+from casemate.wire.initdata import Initdata
 
 
-async def serve(given: Provision, attester: Attester, console: Console, channel: Channel) -> None:
+async def serve(
+    given: Initdata | None, attester: Attester, console: Console, channel: Channel
+) -> None:
     """Serve until the agent at the other end of ``channel`` is gone.
 
     The agent is answered once everything listens that a container may use.
@@ -32,8 +34,8 @@ async def serve(given: Provision, attester: Attester, console: Console, channel:
     """
     loop.prepare()
     stations = Stations(console.report)
-    agent = attestation.build(attester, given.initdata, stations)
-    keeper = hub.build(agent, given.initdata, stations)
+    agent = attestation.build(attester, given, stations)
+    keeper = hub.build(agent, given, stations)
     async with asyncio.TaskGroup() as tasks:
         preparing = tasks.create_task(keeper.prepare())
         await _listen(attestation.SOCKET, attestation.services(agent))

@@ -1,10 +1,11 @@
-"""A second process of ours, by fork: it has all that is loaded already, and shares that memory."""
+"""A second process of ours, by fork: it has all that is loaded already, and shares that memory.
+
+Imports next to nothing: the guest forks before it has loaded anything.
+"""
 
 import os
 from collections.abc import Callable
 from typing import Final
-
-from casemate.errors import HostError
 
 FAILED: Final = 70
 """Status of a process whose function raised; sysexits(3), EX_SOFTWARE."""
@@ -36,6 +37,8 @@ def join(process: int, what: str) -> None:
     Raises:
         HostError: it ended with another status than 0; ``what`` says what it was to do.
     """
+    from casemate.errors import HostError
+
     _, status = os.waitpid(process, 0)
     if status != 0:
         code = os.waitstatus_to_exitcode(status)

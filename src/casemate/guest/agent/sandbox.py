@@ -80,7 +80,7 @@ class Sandbox:
         self.stopped = asyncio.Event()
 
     async def create(self, request: agent_pb2.CreateSandboxRequest) -> None:
-        """Set up what the pod's containers share.
+        """Set up what the pod's containers share; a runtime that does not run ends the pod.
 
         Raises:
             TtrpcError: there is a sandbox already.
@@ -94,6 +94,7 @@ class Sandbox:
         self._share(list(request.dns))
         self._points[""] = await self._storages.add(request.storages, None)
         self._id = request.sandbox_id
+        self._tasks.create_task(self._crun.require_working(), name="crun")
 
     async def create_container(self, request: agent_pb2.CreateContainerRequest) -> None:
         """Prepare storages and create the container's first process.
