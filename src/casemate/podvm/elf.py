@@ -1,4 +1,4 @@
-"""What the build asks of an ELF file: the libraries it needs, the facts a kernel module states.
+"""What the build asks of an ELF file: libraries it needs, facts of a kernel module, what is loaded.
 
 64-bit little-endian only (System V ABI, x86-64 supplement): the image is for one architecture.
 """
@@ -13,6 +13,8 @@ MAGIC: Final = b"\x7fELF\x02\x01"
 _MALFORMED: Final = (struct.error, IndexError, ValueError, OverflowError)
 _DYNAMIC: Final = 6
 """``sh_type`` of the dynamic section."""
+_LOAD: Final = 1
+"""``p_type`` of a segment that is mapped."""
 _NEEDED: Final = 1
 """``d_tag`` of a needed library's name."""
 
@@ -52,6 +54,31 @@ def section(data: bytes, name: str) -> bytes | None:
         return next((body for found, _, body in _sections(data) if found == name), None)
     except _MALFORMED as error:
         raise InputError("ELF file", got=error, want="a well-formed section table") from error
+
+
+def loaded(data: bytes) -> bytes:
+    """Give a program or library without what no loader maps: debuggers' symbols, section table.
+
+    A file that has no segments to load, such as a kernel module, is given as it is.
+
+    Raises:
+        InputError: a segment ends beyond the file.
+    """
+    try:
+        (table,) = struct.unpack_from("<Q", data, 0x20)
+        size, count = struct.unpack_from("<HH", data, 0x36)
+        segments = [struct.unpack_from("<IIQQQQ", data, table + i * size) for i in range(count)]
+    except _MALFORMED as error:
+        raise InputError("ELF file", got=error, want="a well-formed program header") from error
+    if not any(kind == _LOAD for kind, *_ in segments):
+        return data
+    end = max(table + size * count, *(offset + length for _, _, offset, _, _, length in segments))
+    if end > len(data):
+        raise InputError("ELF file", got=f"{len(data)} bytes", want=f"segments, which end at {end}")
+    kept = bytearray(data[:end])
+    struct.pack_into("<Q", kept, 0x28, 0)  # where the section table is
+    struct.pack_into("<HH", kept, 0x3C, 0, 0)  # how many it has, and which holds their names
+    return bytes(kept)
 
 
 def _needed(data: bytes) -> Iterator[str]:

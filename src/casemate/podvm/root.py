@@ -151,6 +151,9 @@ def compose(packages: Packages, site: Iterable[tuple[str, bytes]]) -> Tree:
         if not path.endswith(".py"):
             tree.add(f"{SITE}/{path}", File(data))
     add_libraries(tree, packages)
+    for path, file in list(tree.files()):
+        if elf.is_elf(file.data):
+            tree.nodes[path] = File(elf.loaded(file.data), file.mode)
     return tree
 
 
