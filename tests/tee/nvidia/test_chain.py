@@ -47,7 +47,9 @@ def test_device_whose_extensions_cannot_be_read_is_none() -> None:
         find([leaf(WANTED, WANTED), leaf(WANTED[1:])], WANTED)
 
 
-@pytest.mark.parametrize("spki", [X25519, PrivateKey.generate(Kind.P256).public.der()])
+@pytest.mark.parametrize(
+    "spki", [X25519, PrivateKey.generate(Kind.P256).public.der()], ids=["x25519", "p256"]
+)
 def test_key_that_no_device_has_is_refused(spki: bytes) -> None:
     trail = trail_of("nvidia")
     with (
