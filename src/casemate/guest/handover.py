@@ -1,8 +1,8 @@
 """What agent and vault say to each other before the network: the initdata, and that it is bound.
 
 The agent has read the initdata and gives it on byte for byte; the vault, which alone touches the
-TEE, binds what it was given and says so. Then the socket pair carries ttrpc (hub_client.py). The
-vault does this before it has imported the rest of itself, since the agent waits for it.
+TEE, binds what it was given, opens the network and says so. It does this before it has imported
+the rest of itself, since the agent waits for it. Then the pair carries ttrpc (hub_client.py).
 
 One message each way: 8 bytes, little-endian, one more than the size of the initdata (0: none is
 there), and the TOML; the answer is one byte. The two are parted before either has read anything.
@@ -66,8 +66,13 @@ def bind(document: Initdata | None, attester: Binds) -> None:
         attester.bind_init_data(document.digest)
 
 
+def told(document: Initdata | None) -> str:
+    """Say what was bound, for people."""
+    return "bound none" if document is None else f"bound {document.digest}"
+
+
 def confirm(channel: Channel) -> None:
-    """Say to the agent that the initdata is bound, so that it may open the network.
+    """Say to the agent that the initdata is bound and the network open.
 
     Raises:
         HostError: the agent is gone.
@@ -79,7 +84,7 @@ def confirm(channel: Channel) -> None:
 
 
 def await_bound(channel: Channel) -> None:
-    """Block until the vault has bound the initdata; only after that may there be a network.
+    """Block until the vault has bound the initdata; before that nobody may be served.
 
     Raises:
         HostError: the vault ended instead, and told why on the console.

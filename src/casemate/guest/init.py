@@ -27,26 +27,88 @@ _ENVIRONMENT: Final = {"HOME": "/root", "LANG": "C.UTF-8", "TMPDIR": "/tmp"}  # 
 def main() -> int:
     """Run the pod; never returns, the machine ends with it."""
     os.environ.update(_ENVIRONMENT)
-    try:
-        ours, theirs = (end.detach() for end in socketpair(AF_UNIX, SOCK_STREAM))
-        vault = _beside(lambda: _keep_vault(ours, theirs), "attest")
-        os.close(theirs)
-        _be_agent(ours, vault)
-    except BaseException as error:  # noqa: BLE001  # process 1 has nobody to pass it to
-        _tell("boot", error)
+    ours, theirs = (end.detach() for end in socketpair(AF_UNIX, SOCK_STREAM))
+    vault = fork.begin(lambda: _keep_vault(ours, theirs))
+    os.close(theirs)
+    _be_agent(ours, vault)
     from casemate.linux import power
 
     power.off()
 
 
-def _beside(run: Callable[[], int], station: str = "boot") -> int:
+def _keep_vault(ours: int, theirs: int) -> int:
+    """Be the vault; what the agent does not import first: it makes the rest quick meanwhile."""
+    station = "initdata"
+    try:
+        os.close(ours)
+        import casemate.crypto.native  # noqa: F401
+        from casemate.guest import handover, machine
+        from casemate.guest.console import Console
+        from casemate.net.unix import Channel
+        from casemate.tee import attesters
+        from casemate.trace import Station
+
+        agent = Channel(fileno=theirs)
+        given = handover.receive(agent)
+        found = attesters.detect_and_tell()
+        console = Console.open()
+        console.note(Station.INITDATA, found.told())
+        handover.bind(given, found.attester)
+        machine.configure_network()  # the vault is the first that needs it
+        console.end(Station.INITDATA, handover.told(given))
+        handover.confirm(agent)
+        station = "attest"
+        import asyncio
+
+        from casemate.guest import vault
+
+        asyncio.run(vault.serve(given, found.attester, console, agent))
+    except BaseException as error:
+        _tell(station, error)
+        raise
+    return 0
+
+
+def _be_agent(channel: int, vault: int) -> None:
+    station = "boot"
+    try:
+        from casemate.guest import machine
+        from casemate.guest.console import Console
+        from casemate.trace import Station
+
+        machine.mount_all()
+        console = Console.open()
+        console.end(Station.BOOT, "userland")
+        loading = _beside(_load_modules)
+        machine.harden()
+        sealing = _beside(_seal)
+        from casemate.guest import handover, provision
+        from casemate.net.unix import Channel
+
+        fork.join(loading, "kernel modules")
+        station = "initdata"
+        given = provision.receive(console)
+        beside = Channel(fileno=channel)
+        handover.offer(beside, given.initdata)
+        import asyncio  # while the vault binds
+
+        from casemate.guest import pod
+
+        handover.await_bound(beside)
+        station = "serve"
+        asyncio.run(pod.serve(given, console, pod.Beside(sealing, vault, beside)))
+    except BaseException as error:  # noqa: BLE001  # process 1 has nobody to pass it to
+        _tell(station, error)
+
+
+def _beside(run: Callable[[], int]) -> int:
     """Do something in a process of its own, which tells by itself why it failed."""
 
     def told() -> int:
         try:
             return run()
         except BaseException as error:
-            _tell(station, error)
+            _tell("boot", error)
             raise
 
     return fork.begin(told)
@@ -57,59 +119,6 @@ def _tell(station: str, error: BaseException) -> None:
     from casemate.trace import Station
 
     Console.open().fatal(Station(station), error)
-
-
-def _keep_vault(ours: int, theirs: int) -> int:
-    """Be the vault; what the agent does not import first: it makes the rest quick meanwhile."""
-    os.close(ours)
-    import casemate.crypto.native  # noqa: F401
-    from casemate.guest import handover
-    from casemate.guest.console import Console
-    from casemate.net.unix import Channel
-    from casemate.tee import attesters
-    from casemate.trace import Station
-
-    agent = Channel(fileno=theirs)
-    given = handover.receive(agent)
-    found = attesters.detect_and_tell()
-    console = Console.open()
-    console.note(Station.INITDATA, found.told())
-    handover.bind(given, found.attester)
-    handover.confirm(agent)
-    import asyncio
-
-    from casemate.guest import vault
-
-    asyncio.run(vault.serve(given, found.attester, console, agent))
-    return 0
-
-
-def _be_agent(channel: int, vault: int) -> None:
-    from casemate.guest import machine
-    from casemate.guest.console import Console
-    from casemate.trace import Station
-
-    machine.mount_all()
-    console = Console.open()
-    console.end(Station.BOOT, "userland")
-    loading = _beside(_load_modules)
-    machine.harden()
-    sealing = _beside(_seal)
-    from casemate.guest import handover, provision
-    from casemate.net.unix import Channel
-
-    fork.join(loading, "kernel modules")
-    given = provision.receive(console)
-    beside = Channel(fileno=channel)
-    handover.offer(beside, given.initdata)
-    import asyncio  # while the vault binds
-
-    from casemate.guest import pod
-
-    handover.await_bound(beside)
-    machine.configure_network()
-    console.end(Station.INITDATA, provision.told(given))
-    asyncio.run(pod.serve(given, console, pod.Beside(sealing, vault, beside)))
 
 
 def _load_modules() -> int:

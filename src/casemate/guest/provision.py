@@ -49,11 +49,6 @@ def receive(console: Console) -> Provision:
     return given
 
 
-def told(given: Provision) -> str:
-    """Say what was bound, once it is."""
-    return "bound none" if given.initdata is None else f"bound {given.initdata.digest}"
-
-
 def read_disk() -> bytes:
     """Read the user-data disk.
 
