@@ -1,5 +1,9 @@
 """The one door to Rego: compile, evaluate, and what becomes of bad policies and bad input."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -142,3 +146,24 @@ def test_any_input_raises_only_our_error(data: bytes, rule: str) -> None:
         policy.evaluate(rule, data)
     except InputError:
         return
+
+
+def test_missing_rule_costs_no_backtrace_whatever_the_environment_says() -> None:
+    code = (
+        "from casemate.rego.engine import Policy\n"
+        "engine = Policy.compile('package p\\nallow := true', name='p')._engine\n"
+        "engine.set_input_json('{}')\n"
+        "try:\n"
+        "    engine.eval_rule_as_json('data.p.missing')\n"
+        "except RuntimeError as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "RUST_BACKTRACE": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.strip() == "not a valid rule path"

@@ -4,6 +4,7 @@ Evaluation is a pure function of a policy, its data and an input: an evaluation 
 the compiled engine, so nothing an evaluation does is seen by the next one.
 """
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from enum import Enum
@@ -62,6 +63,9 @@ class Policy:
         Raises:
             InputError: the text is over 4 MiB, does not parse, or rules conflict.
         """
+        # Somebody's RUST_BACKTRACE would make each question for a rule that is not there take a
+        # tenth of a second: the library would look up every frame, for a text that nobody reads.
+        os.environ.setdefault("RUST_LIB_BACKTRACE", "0")
         import regorus  # late: 7 MB that a guest with no policy need not load
 
         if len(text) > _LARGEST_POLICY:
