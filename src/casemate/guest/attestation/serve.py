@@ -1,4 +1,4 @@
-"""Composition of the attestation agent, for the guest's init."""
+"""Composition of the attestation agent, for the vault."""
 
 from pathlib import Path
 from typing import Final

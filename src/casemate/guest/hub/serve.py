@@ -1,4 +1,4 @@
-"""Composition of the data hub, for the guest's init."""
+"""Composition of the data hub, for the vault."""
 
 import logging
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Composition of the REST server, for the guest's init."""
+"""Composition of the REST server, for the vault."""
 
 from typing import Final
 
