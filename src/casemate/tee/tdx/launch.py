@@ -30,10 +30,10 @@ from casemate.tee.tdx import hand_off
 from casemate.tee.tdx.tdvf import PAGE, SectionKind, Tdvf
 from casemate.tee.vtpm.firmware_variables import (
     GLOBAL,
-    IMAGE_SECURITY,
     Variable,
     firmware_file_path,
     load_option,
+    measured_for_secure_boot,
     parse_store,
 )
 from casemate.tee.vtpm.firmware_volume import Firmware
@@ -224,21 +224,7 @@ def firmware_events(
     store = firmware.of_kind(SectionKind.CONFIGURATION_VOLUME).content
     yield _hashed(_RTMR_0, _HAND_OFF_TABLES2, described, "description of memory (TD HOB)")
     yield _hashed(_RTMR_0, _FIRMWARE_BLOB2, store, "firmware variables (CFV)")
-    found = {(one.vendor, one.name): one.value for one in variables}
-    if (GLOBAL, "PK") in found:
-        raise InputError(
-            "firmware variables",
-            got="an enrolled platform key",
-            want="a store without one: Secure Boot is not predicted",
-        )
-    yield _variable(Variable(GLOBAL, "SecureBoot", b""))
-    for vendor, name in (
-        (GLOBAL, "PK"),
-        (GLOBAL, "KEK"),
-        (IMAGE_SECURITY, "db"),
-        (IMAGE_SECURITY, "dbx"),
-    ):
-        yield _variable(Variable(vendor, name, found.get((vendor, name), b"")))
+    yield from map(_variable, measured_for_secure_boot(variables, state=b""))
     yield _hashed(_RTMR_0, _SEPARATOR, bytes(4), "separator")
     if machine.acpi and [len(one) for one in machine.acpi] != [SIZE] * len(_ACPI):
         raise InputError(

@@ -3,7 +3,7 @@
 Store: edk2's authenticated variable format; events: TCG PFP 1.05 section 10.2.6.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -15,6 +15,12 @@ GLOBAL: Final = bytes.fromhex("61dfe48bca93d211aa0d00e098032b8c")
 IMAGE_SECURITY: Final = bytes.fromhex("cbb219d73a3d9645a3bcdad00e67656f")
 """EFI_IMAGE_SECURITY_DATABASE_GUID, file order."""
 
+_KEYS: Final = (
+    (GLOBAL, "PK"),
+    (GLOBAL, "KEK"),
+    (IMAGE_SECURITY, "db"),
+    (IMAGE_SECURITY, "dbx"),
+)
 _STORE: Final = bytes.fromhex("782cf3aa7b949a43a1802e144ec37792")  # gEfiAuthenticatedVariableGuid
 _STORE_HEAD: Final = 28
 _START: Final = 0x55AA
@@ -35,6 +41,28 @@ class Variable(msgspec.Struct, frozen=True):
         name = self.name.encode("utf-16-le")
         sizes = (len(name) // 2).to_bytes(8, "little") + len(self.value).to_bytes(8, "little")
         return self.vendor + sizes + name + self.value
+
+
+def measured_for_secure_boot(variables: Iterable[Variable], *, state: bytes) -> Iterator[Variable]:
+    """Give the five variables that firmware measures for Secure Boot, in its order.
+
+    Args:
+        variables: what the store holds; one that is not among them is measured empty.
+        state: value of ``SecureBoot``; a firmware that cannot do it has none.
+
+    Raises:
+        InputError: a platform key is enrolled: what follows from that is not predicted.
+    """
+    found = {(one.vendor, one.name): one.value for one in variables}
+    if (GLOBAL, "PK") in found:
+        raise InputError(
+            "firmware variables",
+            got="an enrolled platform key",
+            want="a store without one: Secure Boot is not predicted",
+        )
+    yield Variable(GLOBAL, "SecureBoot", state)
+    for vendor, name in _KEYS:
+        yield Variable(vendor, name, found.get((vendor, name), b""))
 
 
 def parse_store(raw: bytes) -> tuple[Variable, ...]:

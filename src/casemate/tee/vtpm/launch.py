@@ -14,10 +14,10 @@ from casemate.errors import InputError
 from casemate.tee.vtpm.boot_aggregate import IMA_PCR, boot_aggregate_digest
 from casemate.tee.vtpm.firmware_variables import (
     GLOBAL,
-    IMAGE_SECURITY,
     Variable,
     firmware_file_path,
     load_option,
+    measured_for_secure_boot,
     parse_store,
 )
 from casemate.tee.vtpm.firmware_volume import Firmware
@@ -152,21 +152,7 @@ def _pei_volume(firmware: Firmware, machine: MachineFacts) -> PredictedEvent:
 
 
 def _secure_boot(variables: tuple[Variable, ...]) -> Iterator[PredictedEvent]:
-    found = {(v.vendor, v.name): v.value for v in variables}
-    if (GLOBAL, "PK") in found:
-        raise InputError(
-            "firmware variables",
-            got="an enrolled platform key",
-            want="a store without one: Secure Boot is not predicted",
-        )
-    yield _variable(Variable(GLOBAL, "SecureBoot", b"\0"))
-    for vendor, name in (
-        (GLOBAL, "PK"),
-        (GLOBAL, "KEK"),
-        (IMAGE_SECURITY, "db"),
-        (IMAGE_SECURITY, "dbx"),
-    ):
-        yield _variable(Variable(vendor, name, found.get((vendor, name), b"")))
+    yield from map(_variable, measured_for_secure_boot(variables, state=b"\0"))
     yield _separator(7)
 
 
