@@ -79,9 +79,9 @@ def _be_agent(channel: int, vault: int) -> None:
         machine.mount_all()
         console = Console.open()
         console.end(Station.BOOT, "userland")
-        loading = _beside(_load_modules)
+        loading = _beside(_load_modules, channel)
         machine.harden()
-        sealing = _beside(_seal)
+        sealing = _beside(_seal, channel)
         from casemate.guest import handover, provision
         from casemate.net.unix import Channel
 
@@ -101,11 +101,15 @@ def _be_agent(channel: int, vault: int) -> None:
         _tell(station, error)
 
 
-def _beside(run: Callable[[], int]) -> int:
-    """Do something in a process of its own, which tells by itself why it failed."""
+def _beside(run: Callable[[], int], channel: int) -> int:
+    """Do something in a process of its own, which tells by itself why it failed.
+
+    The channel is for agent and vault alone.
+    """
 
     def told() -> int:
         try:
+            os.close(channel)
             return run()
         except BaseException as error:
             _tell("boot", error)
