@@ -16,6 +16,7 @@ from casemate.tee.evidence import Inputs
 from casemate.tee.gathering.cache import Cache
 from casemate.tee.gathering.fetcher import Fetcher, Limits
 from casemate.tee.gathering.gatherer import Gatherer
+from casemate.tee.material import MOST_FILES
 from casemate.tee.simulation import Simulated
 from casemate.tee.simulators import SIMULATORS
 from casemate.tee.verifiers import VERIFIERS
@@ -288,11 +289,14 @@ def test_folder_of_roots_that_is_not_there_is_told_at_the_start(tmp_path: Path) 
         Site.found(tmp_path / "trustee", roots="nowhere")
 
 
-def test_folder_of_roots_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "big").write_bytes(bytes((4 << 20) + 1))
+def test_folder_of_roots_is_bounded(tmp_path: Path) -> None:
+    big = tmp_path / "big"
+    big.write_bytes(bytes((4 << 20) + 1))
     with pytest.raises(InputError, match="at most"):
         trust.RootsFolder(tmp_path, (), lambda: 0.0)
-    monkeypatch.setattr(trust, "MOST_FILES", 0)
+    big.unlink()
+    for number in range(MOST_FILES + 1):
+        (tmp_path / f"{number}.txt").touch()
     with pytest.raises(InputError, match="more files"):
         trust.RootsFolder(tmp_path, (), lambda: 0.0)
 
