@@ -32,6 +32,7 @@ from tests.crypto.authorities import (
 from tests.vectors import vector
 
 RSA = PrivateKey.generate(Kind.RSA, bits=2048)
+SPKI = RSA.public.der()
 SHA384 = der.sequence(der.oid("2.16.840.1.101.3.4.2.2"), der.element(Tag.NULL))
 SHA256 = der.sequence(der.oid("2.16.840.1.101.3.4.2.1"), der.element(Tag.NULL))
 MGF1 = "1.2.840.113549.1.1.8"
@@ -268,20 +269,21 @@ def pss(digest: bytes = SHA384, mask: bytes | None = None, salt: int = 48) -> by
 def test_other_parameters_of_a_signature_are_refused(algorithm: bytes) -> None:
     signature = RSA.sign(b"message", "PS384")
     key = RSA.public.native
-    assert signature_algorithm(pss(), "x").verify(key, signature, b"message")
-    assert not signature_algorithm(algorithm, "x").verify(key, signature, b"message")
+    assert signature_algorithm(pss(), "x").verify(key, SPKI, signature, b"message")
+    assert not signature_algorithm(algorithm, "x").verify(key, SPKI, signature, b"message")
 
 
 def test_every_algorithm_of_vendors_is_verified() -> None:
+    middle = MIDDLE.key.public
     for number, name in (("11", "RS256"), ("12", "RS384"), ("13", "RS512")):
         found = signature_algorithm(der.sequence(der.oid(f"1.2.840.113549.1.1.{number}")), "x")
-        assert found.verify(RSA.public.native, RSA.sign(b"m", name), b"m")
+        assert found.verify(RSA.public.native, SPKI, RSA.sign(b"m", name), b"m")
     for number, digest in (("2", "sha256"), ("3", "sha384"), ("4", "sha512")):
         found = signature_algorithm(der.sequence(der.oid(f"1.2.840.10045.4.3.{number}")), "x")
         signature = MIDDLE.key.sign_der(b"m", digest)
-        assert found.verify(MIDDLE.key.public.native, signature, b"m")
-        assert not found.verify(RSA.public.native, signature, b"m")
-        assert not found.verify(MIDDLE.key.public.native, b"", b"m")
+        assert found.verify(middle.native, middle.der(), signature, b"m")
+        assert not found.verify(RSA.public.native, SPKI, signature, b"m")
+        assert not found.verify(middle.native, middle.der(), b"", b"m")
 
 
 def test_period_is_what_was_written() -> None:
@@ -356,4 +358,4 @@ def test_any_algorithm_raises_only_our_error(raw: bytes) -> None:
             found = signature_algorithm(whole, "x")
         except PeerError:
             continue
-        assert not found.verify(RSA.public.native, bytes(256), b"m")
+        assert not found.verify(RSA.public.native, SPKI, bytes(256), b"m")

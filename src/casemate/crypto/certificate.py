@@ -15,6 +15,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
+from casemate.crypto import ecdsa
 from casemate.crypto.der import Element, Tag
 from casemate.errors import PeerError
 
@@ -63,10 +64,11 @@ class SignatureAlgorithm:
         self.oid = parts[0].oid(where)
         self.parameters = parts[1] if len(parts) > 1 else None
 
-    def verify(self, key: Any, signature: bytes, message: bytes) -> bool:
+    def verify(self, key: Any, spki: bytes, signature: bytes, message: bytes) -> bool:
         """Say whether ``signature`` is by ``key`` (of the library) over ``message``.
 
-        An algorithm or a key of another kind than RSA and ECDSA gives False.
+        ``spki`` is the same key in DER. An algorithm or a key of another kind than RSA and ECDSA
+        gives False.
         """
         try:
             match key:
@@ -77,7 +79,7 @@ class SignatureAlgorithm:
                 case rsa.RSAPublicKey() if self.oid in _PKCS1:
                     key.verify(signature, message, padding.PKCS1v15(), _PKCS1[self.oid])
                 case ec.EllipticCurvePublicKey() if self.oid in _ECDSA:
-                    key.verify(signature, message, ec.ECDSA(_ECDSA[self.oid]))
+                    ecdsa.verify(key, spki, signature, message, _ECDSA[self.oid])
                 case _:
                     return False
         except (InvalidSignature, UnsupportedAlgorithm, ValueError, PeerError):
@@ -208,11 +210,15 @@ class Certificate:
 
     def signed_by(self, issuer: "Certificate") -> bool:
         """Say whether the issuer's key made this signature. Names and rights are not looked at."""
+        return issuer.made(self.signature, self.algorithm, self.signed)
+
+    def made(self, signature: bytes, algorithm: SignatureAlgorithm, message: bytes) -> bool:
+        """Say whether this certificate's key made a signature; not where it cannot be read."""
         try:
-            key = issuer.key
+            key = self.key
         except PeerError:
             return False
-        return self.algorithm.verify(key, self.signature, self.signed)
+        return algorithm.verify(key, self.spki, signature, message)
 
     @cached_property
     def is_self_signed(self) -> bool:

@@ -7,7 +7,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils
 
-from casemate.crypto import base64url
+from casemate.crypto import base64url, ecdsa
 from casemate.crypto.algorithms import (
     CURVE_NAMES,
     CURVES,
@@ -66,11 +66,12 @@ def _bounded(pem: bytes, where: str) -> bytes:
 class PublicKey:
     """A public key that is well formed: on its curve, or an RSA modulus of 2048 to 8192 bits."""
 
-    __slots__ = ("_key", "kind")
+    __slots__ = ("_der", "_key", "kind")
 
     def __init__(self, key: Native) -> None:
         self.kind = _kind(key, "public key")
         self._key = key
+        self._der: bytes | None = None
 
     @classmethod
     def from_pem(cls, pem: bytes) -> Self:
@@ -82,7 +83,9 @@ class PublicKey:
     def from_der(cls, der: bytes) -> Self:
         """Read SubjectPublicKeyInfo DER; InputError when it is anything else."""
         where = "public key DER"
-        return cls(_loaded(lambda: serialization.load_der_public_key(_bounded(der, where)), where))
+        read = cls(_loaded(lambda: serialization.load_der_public_key(_bounded(der, where)), where))
+        read._der = der
+        return read
 
     @classmethod
     def from_jwk(cls, jwk: Jwk) -> Self:
@@ -147,7 +150,7 @@ class PublicKey:
         try:
             match self._key:
                 case ec.EllipticCurvePublicKey() as key:
-                    key.verify(signature, message, ec.ECDSA(digest))
+                    ecdsa.verify(key, self._spki, signature, message, digest)
                 case rsa.RSAPublicKey() as key_rsa:
                     key_rsa.verify(signature, message, padding.PKCS1v15(), digest)
                 case ed25519.Ed25519PublicKey() as edwards:
@@ -159,13 +162,21 @@ class PublicKey:
         match self._key:
             case ec.EllipticCurvePublicKey() as key:
                 digest = ec_hash(algorithm, self.kind)
-                key.verify(ecdsa_der(signature, key.curve, algorithm), message, ec.ECDSA(digest))
+                numbers = ecdsa_der(signature, key.curve, algorithm)
+                ecdsa.verify(key, self._spki, numbers, message, digest)
             case ed25519.Ed25519PublicKey() as edwards:
                 require_algorithm(algorithm, {"EdDSA", "Ed25519"}, self.kind)
                 edwards.verify(signature, message)
             case rsa.RSAPublicKey() as key_rsa:
                 pad, digest = rsa_scheme(algorithm)
                 key_rsa.verify(signature, message, pad, digest)
+
+    @property
+    def _spki(self) -> bytes:
+        """As ``der``, or as it was read; kept, since writing it costs as much as a tenth of use."""
+        if self._der is None:
+            self._der = self.der()
+        return self._der
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, PublicKey) and self._key == other._key

@@ -119,11 +119,7 @@ class Answer:
         return any(self._signed_by(one) for one in (issuer, *delegates))
 
     def _signed_by(self, signer: Certificate) -> bool:
-        try:
-            key = signer.key
-        except PeerError:
-            return False
-        return self.algorithm.verify(key, self.signature, self.signed)
+        return signer.made(self.signature, self.algorithm, self.signed)
 
 
 def question(certificate: Certificate, issuer: Certificate) -> bytes:

@@ -95,11 +95,7 @@ class RevocationList:
 
         For vendors whose lists are signed by a key that was only allowed to sign: IBM's host keys.
         """
-        try:
-            key = issuer.key
-        except PeerError:
-            return False
-        return self.algorithm.verify(key, self.signature, self.signed)
+        return issuer.made(self.signature, self.algorithm, self.signed)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, RevocationList) and self.der == other.der
