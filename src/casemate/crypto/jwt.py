@@ -89,16 +89,25 @@ def verify(token: Parsed, key: PublicKey, *, now: float) -> Verified:
     Raises:
         VerificationError: wrong algorithm, signature, or time.
     """
-    if token.header.alg not in _ALGORITHMS[key.kind] or token.header.crit is not UNNAMED:
-        raise _refused("alg", token.header.alg, f"{' or '.join(_ALGORITHMS[key.kind])}, no crit")
-    key.verify(token.signature, token.signed, token.header.alg)
-    claims = _parse_claims(token.payload)
+    claims = signed_claims(token, key)
     expires = claims.get("exp")
     if isinstance(expires, bool) or not isinstance(expires, int | float):
         raise _refused("exp", repr(expires), "a time in seconds")
     if now > expires + LEEWAY:
         raise _refused("exp", f"{now - expires:.0f} s past", "a token that has not expired")
     return Verified(claims)
+
+
+def signed_claims(token: Parsed, key: PublicKey) -> dict[str, Any]:
+    """Verify the signature alone, of tokens without ``exp``: their age is the caller's to judge.
+
+    Raises:
+        VerificationError: wrong algorithm or signature, or claims that are no JSON object.
+    """
+    if token.header.alg not in _ALGORITHMS[key.kind] or token.header.crit is not UNNAMED:
+        raise _refused("alg", token.header.alg, f"{' or '.join(_ALGORITHMS[key.kind])}, no crit")
+    key.verify(token.signature, token.signed, token.header.alg)
+    return _parse_claims(token.payload)
 
 
 def _parse_header(text: bytes) -> Header:

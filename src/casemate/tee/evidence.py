@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from casemate.crypto.digest import Digest
+from casemate.crypto.jwk import Jwk
 from casemate.crypto.vendor_chain import ChainMemory
 from casemate.errors import Refusal, VerificationError
 from casemate.tee.anchors import Anchors
@@ -21,6 +22,7 @@ __all__ = [
     "CPU",
     "LARGEST_BOUND",
     "LARGEST_EVIDENCE",
+    "Answer",
     "Challenge",
     "Expectation",
     "Inputs",
@@ -53,6 +55,23 @@ class Challenge(msgspec.Struct, frozen=True, kw_only=True):
     """Name of the session it was made for; empty where the broker names none."""
 
 
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of asking a service that verifies in our place about this very evidence.
+
+    Unlike collateral it is never read from a file: what the service says of itself (its key) counts
+    for no more than the channel that it came over, so only whoever held the conversation makes one.
+    """
+
+    verdict: str = ""
+    """Signed, as it came; empty when there is none."""
+    key: Jwk | None = None
+    """The key that it says it signs with."""
+    silence: str = ""
+    """Why there is no verdict."""
+    remedy: str = ""
+    """What to do about that."""
+
+
 class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     """All that a verifier may look at beside evidence and expectation: no clock, net or file."""
 
@@ -66,6 +85,8 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     """Chains that held before; None forgets each."""
     challenge: Challenge | None = None
     """What the evidence answers; TEEs whose freshness is report data alone do not look at it."""
+    answer: Answer | None = None
+    """What a service said that verifies in our place; None when none was asked."""
 
 
 class VerifiedEvidence(msgspec.Struct, frozen=True, kw_only=True):
