@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from casemate.cli import output
+from casemate.tee.gathering.asker import Limits, Time
 from casemate.tee.gathering.cache import Cache, default_folder
-from casemate.tee.gathering.fetcher import Fetcher, Limits
+from casemate.tee.gathering.fetcher import Fetcher
 from casemate.tee.gathering.gatherer import Gathered, Gatherer
+from casemate.tee.gathering.talker import Talker
 
 if TYPE_CHECKING:
     from casemate.cli.evidence_options import Asked
@@ -37,14 +39,16 @@ async def _gather(asked: "Asked", evidence: bytes, cache: Cache, *, offline: boo
     from casemate.net.http import HttpClient
 
     limits = Limits()
-    fetcher = Fetcher(
-        HttpClient(timeout=limits.attempt), limits=limits, clock=time.monotonic, wall=time.time
-    )
-    gatherer = Gatherer(cache, None if offline else fetcher, clock=time.time)
+    fetcher = talker = None
+    if not offline:
+        client = HttpClient(timeout=limits.attempt)
+        fetcher = Fetcher(client, limits=limits, clock=time.monotonic, wall=time.time)
+        talker = Talker(limits=limits, time=Time(time.monotonic, time.time))
+    gatherer = Gatherer(cache, fetcher, clock=time.time, talker=talker)
     try:
         return await gatherer.gather(asked.tee, evidence, asked.inputs)
     finally:
-        await fetcher.close()
+        await gatherer.close()
 
 
 def told(gathered: Gathered) -> list[dict[str, Any]]:

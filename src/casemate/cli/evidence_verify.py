@@ -29,6 +29,11 @@ from casemate.cli import output
 @options.cache
 @options.offline
 @click.option(
+    "--cca-config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="How CCA is verified, as the Trustee's cca.config; a Veraison service needs --fetch.",
+)
+@click.option(
     "--html",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
     help="Also write a report for people to this file.",
@@ -42,6 +47,7 @@ def command(
     fetch: bool,
     cache: Path | None,
     offline: bool,
+    cca_config: Path | None,
     as_json: bool,
     **given: Any,
 ) -> int:
@@ -49,7 +55,8 @@ def command(
 
     FILE is evidence as the wire has it (JSON), or a report or quote in its binary form. What
     vendors publish comes with --collateral. Nothing is fetched unless --fetch is given; --offline
-    takes what the cache holds instead.
+    takes what the cache holds instead. A Veraison service, which --cca-config may name for Arm CCA,
+    is asked with --fetch alone.
 
     With --from, the service's TLS key is verified: evidence or a token must be bound to it, and a
     policy must find it good. Nothing but a nonce is sent.
@@ -62,8 +69,8 @@ def command(
         raise click.UsageError("Give either FILE or --from URL.")
     asked = options.Asked.of(given)
     if service is not None:
-        if fetch or offline:
-            raise click.UsageError("--fetch and --offline go with a FILE.")
+        if fetch or offline or cca_config:
+            raise click.UsageError("--fetch, --offline and --cca-config go with a FILE.")
         from casemate.cli import evidence_service
 
         return evidence_service.verify(service, asked, given, as_json=as_json)
@@ -71,6 +78,10 @@ def command(
     from casemate.cli import evidence_files
 
     raw = evidence_files.read_evidence(file)
+    if cca_config is not None:
+        from casemate.tee.gathering import cca_site
+
+        asked = asked._replace(inputs=cca_site.read(cca_config).added_to(asked.inputs))
     gathered: list[dict[str, Any]] | None = None
     if fetch or offline:
         asked, gathered = _gather(raw, asked, cache, offline=offline)
@@ -85,7 +96,7 @@ def _gather(
     from casemate.cli import evidence_fetching
 
     found = evidence_fetching.gather(asked, raw, evidence_fetching.cache_at(cache), offline=offline)
-    inputs = msgspec.structs.replace(asked.inputs, collateral=found.material)
+    inputs = msgspec.structs.replace(asked.inputs, collateral=found.material, answer=found.answer)
     return asked._replace(inputs=inputs), evidence_fetching.told(found)
 
 

@@ -17,7 +17,10 @@ from casemate.tee.az_tdx_vtpm import verifier as az_tdx_vtpm
 from casemate.tee.az_tdx_vtpm.collateral import plan as az_tdx_plan
 from casemate.tee.az_tdx_vtpm.options import AzTdxOptions
 from casemate.tee.cca import claims as cca_claims
+from casemate.tee.cca import veraison as cca_veraison
 from casemate.tee.cca import verifier as cca
+from casemate.tee.cca.options import CcaOptions
+from casemate.tee.conversation import Conversation, Converse
 from casemate.tee.csv import claims as csv_claims
 from casemate.tee.csv import collateral as csv_collateral
 from casemate.tee.csv import verifier as csv
@@ -74,6 +77,10 @@ def _nothing(_evidence: bytes, _inputs: Inputs) -> tuple[Want, ...]:
     return ()
 
 
+def _nobody(_evidence: bytes, _inputs: Inputs) -> Conversation | None:
+    return None
+
+
 class Verifier(NamedTuple):
     """A row: how evidence of a TEE is verified."""
 
@@ -88,6 +95,8 @@ class Verifier(NamedTuple):
     """Makes the challenge that this TEE's evidence answers; None where a random nonce will do."""
     report_data: Algorithm = Algorithm.SHA384
     """How report data is hashed in a handshake (§1.2)."""
+    converse: Converse = _nobody
+    """Whom to ask for a verdict before verifying, where options name such a service."""
 
 
 VERIFIERS: Final = MappingProxyType[str, Verifier](
@@ -106,7 +115,13 @@ VERIFIERS: Final = MappingProxyType[str, Verifier](
             az_tdx_claims.evidence_field,
             az_tdx_plan,
         ),
-        "cca": Verifier(cca.verify, cca.CHECKS, source=cca_claims.evidence_field),
+        "cca": Verifier(
+            cca.verify,
+            cca.CHECKS,
+            CcaOptions,
+            cca_claims.evidence_field,
+            converse=cca_veraison.converse,
+        ),
         "csv": Verifier(
             csv.verify, csv.CHECKS, CsvOptions, csv_claims.evidence_field, csv_collateral.plan
         ),

@@ -29,8 +29,8 @@ from casemate.trustee.attestation.secure_execution import (
 from casemate.trustee.attestation.service import AttestationService, InputsOf
 from casemate.trustee.attestation.signer import TokenSigner
 from casemate.trustee.attestation.trust import (
+    CcaConfiguration,
     RootsFolder,
-    gather_with,
     gatherer_of,
     options_of,
 )
@@ -192,7 +192,7 @@ class _Parts:
             policies=policies,
             signer=self._signer(),
             clock=self.clock,
-            gather=partial(gather_with, self.gatherer),
+            gather=self.gatherer.gather,
             table=with_plugins(self.values["verifier.plugins"]),
             session_lifetime=self.values["sessions.lifetime"],
         )
@@ -212,9 +212,14 @@ class _Parts:
             self.folder, self.values, key=challenge_key(self.storage), clock=self.clock
         )
 
+        cca = CcaConfiguration(self.folder / self.values["cca.config"], self.clock)
+
         def of(tee: str, now: datetime) -> Inputs:
             inputs = msgspec.structs.replace(shared, now=now, anchors=roots.anchors())
-            return secure_execution.added_to(inputs) if tee == SecureExecutionFiles.tee else inputs
+            for own in (secure_execution, cca):
+                if tee == own.tee:
+                    return own.added_to(inputs)
+            return inputs
 
         return of
 

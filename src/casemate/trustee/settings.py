@@ -10,6 +10,9 @@ FILE: Final = "trustee.toml"
 _SE: Final = "/run/confidential-containers/ibmse"
 """Where upstream keeps what Secure Execution needs."""
 
+CCA_CONFIG: Final = "/opt/confidential-containers/attestation-service/cca/config.json"
+"""Where upstream keeps the configuration of its CCA verifier."""
+
 PROFILES: Final = ("production", "development")
 
 TABLE: Final = (
@@ -149,6 +152,13 @@ TABLE: Final = (
         type=str,
         default="",
         help="Reference values of serve --only as; its own storage when empty.",
+    ),
+    Setting(
+        name="cca.config",
+        type=str,
+        default=CCA_CONFIG,
+        upstream="CCA_CONFIG_FILE",
+        help="How CCA is verified: here, with two stores, or by a Veraison service.",
     ),
     Setting(
         name="se.host_key_documents",

@@ -13,6 +13,7 @@ from casemate.crypto.keys import PrivateKey
 from casemate.errors import InputError, PeerError, VerificationError
 from casemate.tee.anchors import Anchors
 from casemate.tee.cca import reference_values
+from casemate.tee.cca.configuration import Local, Remote, parse
 from casemate.tee.cca.platform import Platform
 from casemate.tee.cca.realm import Realm
 from casemate.tee.cca.report import Token, evidence_of
@@ -156,10 +157,16 @@ def test_claims_hold_all_that_upstreams_example_has() -> None:
     assert set(ours) == set(theirs)
 
 
-def test_remote_verifier_is_said_not_to_be_asked() -> None:
-    with pytest.raises(InputError, match="no Veraison service is asked"):
+def test_remote_configuration_among_roots_is_refused() -> None:
+    with pytest.raises(InputError, match=r"--cca-config"):
         verdict("cca-example-token.cbor", "tastore.json", "cca-config-remote.json")
     verdict("cca-example-token.cbor", "tastore.json", "cca-config-local.json")
+
+
+def test_upstreams_configurations_are_read() -> None:
+    remote = parse(vector("cca", "cca-config-remote.json").read_bytes(), "remote")
+    assert remote == Remote(address="https://veraison.test.linaro.org:8443")
+    assert isinstance(parse(vector("cca", "cca-config-local.json").read_bytes(), "local"), Local)
 
 
 def test_other_configuration_is_none_of_ours() -> None:

@@ -1,18 +1,23 @@
 """Verifier of Arm CCA tokens, in the numbered steps of CHECKS. Pure.
 
+Who vouches for the platform is either the operator's store (5 to 7) or a Veraison service that was
+asked (15 to 20, ``remote``); all else is verified here in both cases.
+
 Upstream makes 1 to 4, 5 and 7 to 9, and compares 11 and 12; there 12 never matches a digest of 32
-or 48 bytes, since it is compared without its padding.
+or 48 bytes, since it is compared without its padding. Of a service's verdict it makes 16 and half
+of 18; it does not look at what the verdict says.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from casemate.crypto.cose import SignedMessage
 from casemate.crypto.keys import PublicKey
 from casemate.errors import InputError, VerificationError
 from casemate.tee.binding import verify_init_data, verify_report_data
-from casemate.tee.cca import trust_anchors
+from casemate.tee.cca import remote, trust_anchors
 from casemate.tee.cca.claims import MATCHED, NOT_COMPARED, claims_of
-from casemate.tee.cca.configuration import require_local
+from casemate.tee.cca.configuration import require_none_remote
+from casemate.tee.cca.options import CcaOptions
 from casemate.tee.cca.platform import DEBUG, PROFILE, SECURED, Platform
 from casemate.tee.cca.realm import CHALLENGE_SIZE, Realm
 from casemate.tee.cca.reference_values import ReferenceValues
@@ -98,6 +103,7 @@ CHECKS: Final = table(
         "initial and extensible measurements are a known realm's",
         "tee §9: rvstore.json",
     ),
+    *remote.CHECKS,
 )
 
 
@@ -110,7 +116,56 @@ def verify(
         VerificationError: with the number of the step, ``cca.8 binding`` for instance.
         InputError: a store in the operator's folder cannot be read, or asks for a remote verifier.
     """
-    require_local(inputs.anchors.material.files.values())
+    require_none_remote(inputs.anchors.material.files.values())
+    options = inputs.options.of(TEE, CcaOptions)
+    token = opened(raw, trail)
+    platform, realm = token.platform, token.realm
+    if options.address:
+        for number in (5, 6, 7):
+            trail.skip(number, f"{options.address} vouches for the platform")
+    else:
+        _verify_platform(trail, token, inputs)
+    verify_binding(trail, token)
+    with trail.step(10) as step:
+        _require_secured(step, platform, allow_debug=inputs.options.allow_debug)
+    verify_report_data(
+        trail, 11, expected.report_data, "challenge", CHALLENGE_SIZE, realm.challenge
+    )
+    verify_init_data(trail, 12, expected.init_data, "personalization value", realm.personalization)
+    known = _reference_values(inputs)
+    firmware = _verify_platform_values(trail, platform, known)
+    realms = _verify_realm_values(trail, realm, known)
+    service = remote.verify(trail, platform, realm, inputs, options)
+    claims = claims_of(platform, realm, firmware=firmware, realms=realms)
+    if service is not None:
+        service.add_to(claims)
+    return (
+        VerifiedEvidence(
+            tee=TEE,
+            tee_class=CPU,
+            claims=claims,
+            report_data=realm.challenge,
+            init_data=realm.personalization,
+            chain=(
+                "realm attestation key",
+                f"platform {platform.instance_id.hex()}",
+                *(() if service is None else (service.key,)),
+            ),
+        ),
+    )
+
+
+class Opened(NamedTuple):
+    """A token taken apart, and neither part's signature verified."""
+
+    platform_message: SignedMessage
+    realm_message: SignedMessage
+    platform: Platform
+    realm: Realm
+
+
+def opened(raw: bytes, trail: Trail) -> Opened:
+    """Make steps 1 to 4; VerificationError at one of them."""
     with trail.step(1):
         token = Token.parse(token_of(raw))
     with trail.step(2) as step:
@@ -123,42 +178,34 @@ def verify(
     with trail.step(4) as step:
         realm = Realm.parse(realm_message.payload)
         _require_profiles(step, platform, realm)
-    with trail.step(5) as step:
-        entry, key = _platform_key(step, platform, platform_message, inputs)
-    with trail.step(6) as step:
-        step.require_equal(
-            "implementation id", platform.implementation_id, entry.implementation, remedy=_STORES
-        )
-    with trail.step(7) as step:
-        _require_signature(step, platform_message, key, "platform token")
+    return Opened(platform_message, realm_message, platform, realm)
+
+
+def verify_binding(trail: Trail, token: Opened) -> None:
+    """Make steps 8 and 9, which need nothing but the token; VerificationError at one of them."""
     with trail.step(8) as step:
         step.require_equal(
             "platform nonce",
-            platform.nonce,
-            realm.key_digest(),
+            token.platform.nonce,
+            token.realm.key_digest(),
             remedy="the realm token is not of this platform, or its key was replaced",
         )
     with trail.step(9) as step:
-        _require_signature(step, realm_message, realm.public_key(), "realm token")
-    with trail.step(10) as step:
-        _require_secured(step, platform, allow_debug=inputs.options.allow_debug)
-    verify_report_data(
-        trail, 11, expected.report_data, "challenge", CHALLENGE_SIZE, realm.challenge
-    )
-    verify_init_data(trail, 12, expected.init_data, "personalization value", realm.personalization)
-    known = _reference_values(inputs)
-    firmware = _verify_platform_values(trail, platform, known)
-    realms = _verify_realm_values(trail, realm, known)
-    return (
-        VerifiedEvidence(
-            tee=TEE,
-            tee_class=CPU,
-            claims=claims_of(platform, realm, firmware=firmware, realms=realms),
-            report_data=realm.challenge,
-            init_data=realm.personalization,
-            chain=("realm attestation key", f"platform {platform.instance_id.hex()}"),
-        ),
-    )
+        _require_signature(step, token.realm_message, token.realm.public_key(), "realm token")
+
+
+def _verify_platform(trail: Trail, token: Opened, inputs: Inputs) -> None:
+    with trail.step(5) as step:
+        entry, key = _platform_key(step, token.platform, token.platform_message, inputs)
+    with trail.step(6) as step:
+        step.require_equal(
+            "implementation id",
+            token.platform.implementation_id,
+            entry.implementation,
+            remedy=_STORES,
+        )
+    with trail.step(7) as step:
+        _require_signature(step, token.platform_message, key, "platform token")
 
 
 def _require_profiles(step: Step, platform: Platform, realm: Realm) -> None:

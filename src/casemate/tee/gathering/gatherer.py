@@ -14,10 +14,11 @@ from typing import Final
 import msgspec
 
 from casemate.errors import HostError, InputError, PeerError, Refusal, VerificationError
-from casemate.tee.evidence import Inputs
+from casemate.tee.evidence import Answer, Inputs
 from casemate.tee.gathering.cache import Cache, Kept
 from casemate.tee.gathering.document import CHAIN_SUFFIX
 from casemate.tee.gathering.fetcher import Fetcher
+from casemate.tee.gathering.talker import Talker
 from casemate.tee.material import Material
 from casemate.tee.verifiers import VERIFIERS, Verifier, canonical
 from casemate.tee.want import Want
@@ -66,6 +67,8 @@ class Gathered(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[Note, ...]
     refusal: Refusal | None = None
     """Why a plan was refused: nothing is fetched on behalf of such evidence."""
+    answer: Answer | None = None
+    """What a service said that verifies in our place, where the options name one."""
 
     @property
     def doubtful(self) -> tuple[Note, ...]:
@@ -74,7 +77,7 @@ class Gathered(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Gatherer:
-    """Gathers through one cache, and one fetcher unless it is offline.
+    """Gathers through one cache, and one fetcher and talker unless it is offline.
 
     ``longest`` is in seconds: how long one piece of evidence may keep its verifier waiting.
     """
@@ -85,17 +88,19 @@ class Gatherer:
         fetcher: Fetcher | None,
         *,
         clock: Callable[[], float],
+        talker: Talker | None = None,
         longest: float = 20.0,
         table: Mapping[str, Verifier] = VERIFIERS,
     ) -> None:
         self._cache = cache
         self._fetcher = fetcher
+        self._talker = talker
         self._clock = clock
         self._longest = longest
         self._table = table
 
     async def gather(self, tee: str, evidence: bytes, inputs: Inputs) -> Gathered:
-        """Bring what the verifier of ``tee`` wants for this evidence.
+        """Bring what the verifier of ``tee`` wants for this evidence, and ask whom it asks.
 
         Raises:
             InputError: an option cannot be meant.
@@ -124,16 +129,49 @@ class Gatherer:
                 notes[note.name] = note
                 files |= found
             inputs = msgspec.structs.replace(inputs, collateral=given | Material.of_files(files))
+        answer = None
+        if refusal is None:
+            answer = await self._answer(tee, evidence, inputs, notes, deadline)
         gathered = Gathered(
-            material=inputs.collateral, files=files, notes=tuple(notes.values()), refusal=refusal
+            material=inputs.collateral,
+            files=files,
+            notes=tuple(notes.values()),
+            refusal=refusal,
+            answer=answer,
         )
         _tell(tee, gathered)
         return gathered
 
     async def close(self) -> None:
-        """Close the fetcher."""
+        """Close fetcher and talker."""
         if self._fetcher is not None:
             await self._fetcher.close()
+        if self._talker is not None:
+            await self._talker.close()
+
+    async def _answer(
+        self, tee: str, evidence: bytes, inputs: Inputs, notes: dict[str, Note], deadline: float
+    ) -> Answer | None:
+        """Ask the service that verifies in our place, if the options name one."""
+        try:
+            conversation = self._table[canonical(tee, self._table)].converse(evidence, inputs)
+        except (PeerError, VerificationError):
+            return None  # the verifier refuses it too, and names its step
+        if conversation is None:
+            return None
+        if self._talker is None:
+            answer = Answer(silence="offline: no service is asked")
+        else:
+            rest = deadline - asyncio.get_running_loop().time()
+            answer = await self._talker.hold(conversation, longest=rest)
+        name = f"verdict of {conversation.url}"
+        now = datetime.fromtimestamp(int(self._clock()), UTC)
+        notes[name] = (
+            Note(name=name, source=Source.NOWHERE, why=answer.silence)
+            if answer.silence
+            else Note(name=name, source=Source.SERVICE, since=now)
+        )
+        return answer
 
     async def _one(self, want: Want, rest: float) -> tuple[Note, dict[str, bytes]]:
         """Give one document: a young copy, else the service's, else an old copy."""

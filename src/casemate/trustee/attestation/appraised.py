@@ -8,7 +8,7 @@ import rfc8785
 from casemate.crypto import base64url
 from casemate.crypto.digest import Algorithm, Digest
 from casemate.errors import InputError
-from casemate.tee.evidence import Challenge
+from casemate.tee.evidence import Answer, Challenge
 from casemate.tee.material import Material
 from casemate.tee.verifiers import report_data_algorithm
 from casemate.trustee.attestation import init_data
@@ -34,6 +34,8 @@ class Appraised(msgspec.Struct, frozen=True, kw_only=True):
     """What the guest was given to answer; empty where the caller did not say."""
     collateral: Material = Material()
     """What was gathered for it: nothing unless somebody took the time before."""
+    answer: Answer | None = None
+    """What a service said of it that was asked before."""
 
 
 def requests(tee: str, attestation: Attestation, session: str = "") -> pb.AttestationRequest:

@@ -12,7 +12,7 @@ import msgspec
 
 from casemate.errors import InputError, Refusal, VerificationError
 from casemate.tee.evidence import Expectation, Inputs, VerifiedEvidence
-from casemate.tee.material import Material
+from casemate.tee.gathering.gatherer import Gathered
 from casemate.tee.verifiers import OLD_NAMES, VERIFIERS, Verifier, challenge_maker, verify
 from casemate.trustee.attestation.appraised import Appraised, of_attestation
 from casemate.trustee.attestation.policy import AttestationPolicies
@@ -25,12 +25,12 @@ POLICY_ID: Final = "default"
 InputsOf = Callable[[str, datetime], Inputs]
 """TEE and time → what its verifier may look at."""
 
-Gather = Callable[[str, bytes, Inputs], Awaitable[Material]]
-"""TEE, evidence, inputs → collateral, what the inputs had included."""
+Gather = Callable[[str, bytes, Inputs], Awaitable[Gathered]]
+"""TEE, evidence, inputs → collateral, what the inputs had included, and what a service said."""
 
 
-async def _nothing_more(_tee: str, _evidence: bytes, inputs: Inputs) -> Material:
-    return inputs.collateral
+async def _nothing_more(_tee: str, _evidence: bytes, inputs: Inputs) -> Gathered:
+    return Gathered(material=inputs.collateral, files={}, notes=())
 
 
 class AttestationService:
@@ -113,11 +113,11 @@ class AttestationService:
             self.require_tee(one.tee)
         found = await asyncio.gather(*(self._gathered(one) for one in appraised))
         return [
-            msgspec.structs.replace(one, collateral=material)
-            for one, material in zip(appraised, found, strict=True)
+            msgspec.structs.replace(one, collateral=gathered.material, answer=gathered.answer)
+            for one, gathered in zip(appraised, found, strict=True)
         ]
 
-    async def _gathered(self, one: Appraised) -> Material:
+    async def _gathered(self, one: Appraised) -> Gathered:
         tee = OLD_NAMES.get(one.tee, one.tee)
         return await self._gather(tee, one.evidence, self._inputs(tee, self._now()))
 
@@ -154,7 +154,10 @@ class AttestationService:
         expected = Expectation(report_data=one.report_data, init_data=one.init_data)
         inputs = self._inputs(OLD_NAMES.get(one.tee, one.tee), self._now())
         inputs = msgspec.structs.replace(
-            inputs, challenge=one.challenge, collateral=inputs.collateral | one.collateral
+            inputs,
+            challenge=one.challenge,
+            collateral=inputs.collateral | one.collateral,
+            answer=one.answer,
         )
         return verify(one.tee, one.evidence, expected, inputs, table=self._table)
 

@@ -1,20 +1,26 @@
-"""Whom and what verifiers trust, out of the Trustee's settings: roots, options, collateral."""
+"""Whom and what verifiers trust, out of the Trustee's settings: roots, options, collateral, CCA."""
 
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from casemate.errors import HostError, InputError
 from casemate.net.http import HttpClient
 from casemate.tee.anchors import Anchors
+from casemate.tee.cca.report import TEE
 from casemate.tee.evidence import Inputs
+from casemate.tee.gathering import cca_site
+from casemate.tee.gathering.asker import Limits, Time
 from casemate.tee.gathering.cache import Cache
-from casemate.tee.gathering.fetcher import Fetcher, Limits
+from casemate.tee.gathering.fetcher import Fetcher
 from casemate.tee.gathering.gatherer import Gatherer
-from casemate.tee.material import LARGEST_FILE, MOST_FILES, Material
+from casemate.tee.gathering.talker import Talker
+from casemate.tee.material import LARGEST_FILE, MOST_FILES
 from casemate.tee.options import Options, parse
 from casemate.tee.plugins import with_plugins
+from casemate.trustee.settings import CCA_CONFIG
 
 _FRESH: Final = 60.0  # seconds
 
@@ -52,6 +58,37 @@ class RootsFolder:
         return self._anchors
 
 
+class CcaConfiguration:
+    """Upstream's configuration of the CCA verifier, read again when what was read is a minute old.
+
+    Nothing is configured where the setting is the default and no such file is there.
+    """
+
+    tee: ClassVar[str] = TEE
+
+    def __init__(self, file: Path, clock: Callable[[], float]) -> None:
+        """Read it; InputError or HostError as ``added_to``."""
+        self._file = file
+        self._clock = clock
+        self._read_at = float("-inf")
+        self._site: cca_site.CcaSite | None = None
+        self.added_to(Inputs(now=datetime.fromtimestamp(0, UTC)))
+
+    def added_to(self, inputs: Inputs) -> Inputs:
+        """Add what it says.
+
+        Raises:
+            InputError: it, or a file that it names, is missing or of another form.
+            HostError: one cannot be read.
+        """
+        now = self._clock()
+        if not 0 <= now - self._read_at < _FRESH:
+            absent = str(self._file) == CCA_CONFIG and not self._file.exists()
+            self._site = None if absent else cca_site.read(self._file)
+            self._read_at = now
+        return inputs if self._site is None else self._site.added_to(inputs)
+
+
 def options_of(values: Mapping[str, Any]) -> Options:
     """Read the verifiers' options.
 
@@ -74,22 +111,19 @@ def options_of(values: Mapping[str, Any]) -> Options:
 def gatherer_of(folder: Path, values: Mapping[str, Any], *, clock: Callable[[], float]) -> Gatherer:
     """Make what brings collateral; it is to be closed. ``clock`` gives seconds since the epoch."""
     limits = Limits()
-    fetcher = None
+    fetcher = talker = None
     if not values["collateral.offline"]:
         client = HttpClient(timeout=limits.attempt)
         fetcher = Fetcher(client, limits=limits, clock=time.monotonic, wall=clock)
+        talker = Talker(limits=limits, time=Time(time.monotonic, clock))
     return Gatherer(
         Cache(folder / values["collateral.folder"]),
         fetcher,
         clock=clock,
+        talker=talker,
         longest=values["collateral.timeout"],
         table=with_plugins(values["verifier.plugins"]),
     )
-
-
-async def gather_with(gatherer: Gatherer, tee: str, evidence: bytes, inputs: Inputs) -> Material:
-    """Give the collateral alone; what is old or missing stands in the log."""
-    return (await gatherer.gather(tee, evidence, inputs)).material
 
 
 def _files(folder: Path) -> dict[str, bytes]:
