@@ -16,6 +16,7 @@ from casemate.crypto.certificate import Certificate
 from casemate.crypto.revocation import RevocationList
 from casemate.errors import CasemateError, VerificationError
 from casemate.tee import verifiers
+from casemate.tee.cca import remote, veraison
 from casemate.tee.dcap import publications, tcb_info
 from casemate.tee.dcap.quote import Quote as DcapQuote
 from casemate.tee.evidence import Expectation, Inputs
@@ -66,6 +67,23 @@ def event_log(data: bytes) -> None:
     to_claims(log)
 
 
+def veraison_documents(data: bytes) -> None:
+    """Read what a Veraison service says of itself and of a session, and the claims of a verdict."""
+    with suppress(CasemateError):
+        veraison.Discovery.parse(data, "discovery").new_session("discovery")
+    with suppress(CasemateError):
+        session = veraison.Session.parse(data, "session")
+        session.require_open(NOW, "session")
+        session.verdict("session")
+        session.require_ours(bytes(64), "session")
+    try:
+        claims = msgspec.json.decode(data, type=dict[str, object])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return
+    for part in remote.Ear.parse(claims).submods.values():
+        _ = part.tier, list(part.shortcomings())
+
+
 def text(read: Callable[[str], object], data: bytes) -> None:
     """Give a parser of text what can be text."""
     read(data.decode("utf-8", "replace"))
@@ -92,10 +110,45 @@ PARSERS: Final[Mapping[str, Callable[[bytes], object]]] = {
     "tdx-report": TdxReport.parse,
     "tpm-quote": Quote.parse,
     "tpm-signature": Signature.parse,
+    "veraison": veraison_documents,
     **{f"layout-{tee}": layout for tee, layout in LAYOUTS.items()},
     **{f"evidence-{tee}": partial(verify, tee) for tee in verifiers.VERIFIERS},
 }
 """Name → target. Each is bounded by what the parser itself reads."""
+
+
+_DOCUMENTS: Final[Mapping[str, tuple[bytes, ...]]] = {
+    "veraison": tuple(
+        msgspec.json.encode(one)
+        for one in (
+            {
+                "service-state": "READY",
+                "api-endpoints": {"newChallengeResponseSession": "/n"},
+                "ear-verification-key": {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"},
+            },
+            {
+                "nonce": "AAAA",
+                "expiry": NOW,
+                "status": "complete",
+                "result": "a.b.c",
+                "accept": [veraison.MEDIA_TYPE],
+            },
+            {
+                "eat_profile": remote.PROFILE,
+                "iat": 1,
+                "eat_nonce": "AAAA",
+                "ear.verifier-id": {},
+                "submods": {
+                    remote.REALM_PART: {
+                        "ear.status": "affirming",
+                        "ear.trustworthiness-vector": {"executables": 33},
+                    }
+                },
+            },
+        )
+    )
+}
+"""What targets begin with that read no evidence."""
 
 
 def run(name: str, data: bytes) -> None:
@@ -108,6 +161,7 @@ def run(name: str, data: bytes) -> None:
 
 def seeds(name: str) -> Iterator[bytes]:
     """Give inputs to begin with: correct evidence where the target reads evidence."""
+    yield from _DOCUMENTS.get(name, ())
     kind, _, tee = name.partition("-")
     if kind in {"layout", "evidence"} and tee in SIMULATORS:
         made = SIMULATORS[tee].make({}, NOW)

@@ -8,7 +8,7 @@ import asyncio
 import time
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Thread
@@ -37,6 +37,23 @@ Change = Callable[[dict[str, Any]], None]
 
 def unchanged(_document: dict[str, Any]) -> None:
     """Leave a document as it is."""
+
+
+def member_of(path: str, value: object) -> Change:
+    """Give a change that sets a member, by its path; ``...`` takes it away."""
+
+    def change(document: dict[str, Any]) -> None:
+        *parents, last = path.split("/")
+        place = document
+        for one in parents:
+            place = place[one]
+        if value is ...:
+            with suppress(KeyError):
+                del place[last]
+        else:
+            place[last] = value
+
+    return change
 
 
 @dataclass

@@ -1,7 +1,6 @@
 """Realms that a simulated Veraison service is asked about, and what becomes of them."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -87,22 +86,3 @@ async def outcome(
     except VerificationError as error:
         refusal = error.refusal
     return Outcome(gathered, trail.results, found, refusal)
-
-
-def member(path: str, value: object) -> Callable[[dict[str, object]], None]:
-    """Give a change that sets a member, by its path; ``...`` takes it away."""
-
-    def change(document: dict[str, object]) -> None:
-        *parents, last = path.split("/")
-        place = document
-        for one in parents:
-            inner = place[one]
-            assert isinstance(inner, dict)
-            place = inner
-        if value is ...:
-            with suppress(KeyError):
-                del place[last]
-        else:
-            place[last] = value
-
-    return change

@@ -23,8 +23,8 @@ from casemate.tee.gathering.gatherer import Gatherer, Source
 from casemate.tee.material import Material
 from casemate.tee.trail import Result
 from casemate.tee.verifiers import trail_of, verify
-from tests.sim.veraison import MEDIA_TYPE, SEEN, Veraison
-from tests.tee.cca.asked import member, options_for, outcome, service_for
+from tests.sim.veraison import MEDIA_TYPE, SEEN, Veraison, member_of
+from tests.tee.cca.asked import options_for, outcome, service_for
 from tests.tee.cca.simulated import NOW, claims_of, make, with_token
 
 PLATFORM = "submods/CCA_SSD_PLATFORM"
@@ -174,7 +174,7 @@ async def test_configured_key_alone_counts() -> None:
 async def test_published_key_that_is_none_or_of_another_kind_is_refused(
     key: object, told: str
 ) -> None:
-    service = service_for(MADE, discovery=member("ear-verification-key", key))
+    service = service_for(MADE, discovery=member_of("ear-verification-key", key))
     done = await outcome(service, MADE)
     assert done.step == 16
     assert done.refusal is not None
@@ -185,7 +185,7 @@ async def test_algorithm_must_be_the_one_that_the_key_names() -> None:
     service = service_for(MADE)
     jwk = service.key.public.jwk(alg="ES384")
     assert isinstance(jwk, EcJwk)
-    service.discovery = member("ear-verification-key", msgspec.to_builtins(jwk))
+    service.discovery = member_of("ear-verification-key", msgspec.to_builtins(jwk))
     assert (await outcome(service, MADE)).step == 16
 
 
@@ -218,7 +218,7 @@ async def test_configured_key_that_is_none_is_the_operators_mistake() -> None:
     ],
 )
 async def test_verdict_of_another_form_is_refused(path: str, value: object) -> None:
-    assert (await outcome(service_for(MADE, ear=member(path, value)), MADE)).step == 17
+    assert (await outcome(service_for(MADE, ear=member_of(path, value)), MADE)).step == 17
 
 
 @pytest.mark.check("cca", 18)
@@ -236,7 +236,7 @@ async def test_verdict_of_another_form_is_refused(path: str, value: object) -> N
 async def test_verdict_of_another_session_or_time_is_refused(
     path: str, value: object, claim: str
 ) -> None:
-    done = await outcome(service_for(MADE, ear=member(path, value)), MADE)
+    done = await outcome(service_for(MADE, ear=member_of(path, value)), MADE)
     assert done.step == 18
     assert done.refusal is not None
     assert done.refusal.claim == claim
@@ -244,7 +244,7 @@ async def test_verdict_of_another_session_or_time_is_refused(
 
 @pytest.mark.parametrize(("path", "value"), [("iat", -300), ("iat", 60), ("exp", -60)])
 async def test_clocks_may_differ_a_little(path: str, value: int) -> None:
-    change = member(path, int(NOW.timestamp()) + value)
+    change = member_of(path, int(NOW.timestamp()) + value)
     assert (await outcome(service_for(MADE, ear=change), MADE)).step == 0
 
 
@@ -282,14 +282,14 @@ async def test_clocks_may_differ_a_little(path: str, value: int) -> None:
 async def test_verdict_that_does_not_affirm_all_is_refused(
     path: str, value: object, claim: str
 ) -> None:
-    done = await outcome(service_for(MADE, ear=member(path, value)), MADE)
+    done = await outcome(service_for(MADE, ear=member_of(path, value)), MADE)
     assert done.step == 19
     assert done.refusal is not None
     assert done.refusal.claim == claim
 
 
 async def test_status_may_be_a_number() -> None:
-    change = member(f"{PLATFORM}/ear.status", 2)
+    change = member_of(f"{PLATFORM}/ear.status", 2)
     assert (await outcome(service_for(MADE, ear=change), MADE)).step == 0
 
 
@@ -354,7 +354,7 @@ async def test_realm_that_the_service_does_not_know_is_left_to_the_policy() -> N
 )
 @pytest.mark.parametrize("seen", [..., None, "AAAA", "?", 1, [], {}, ["AAAA"] * 4])
 async def test_verdict_about_another_token_is_refused(part: str, claim: str, seen: object) -> None:
-    change = member(f"{part}/{SEEN}/{claim}", seen)
+    change = member_of(f"{part}/{SEEN}/{claim}", seen)
     done = await outcome(service_for(MADE, ear=change), MADE)
     assert done.step == 20
     assert done.refusal is not None
@@ -374,7 +374,7 @@ async def test_verdict_about_another_token_is_refused(part: str, claim: str, see
     ],
 )
 async def test_what_else_it_says_it_saw_must_be_so_too(claim: str, seen: object, step: int) -> None:
-    change = member(f"{PLATFORM}/{SEEN}/{claim}", seen)
+    change = member_of(f"{PLATFORM}/{SEEN}/{claim}", seen)
     assert (await outcome(service_for(MADE, ear=change), MADE)).step == step
 
 
@@ -405,7 +405,7 @@ async def test_init_data_must_be_ours_whatever_the_service_says() -> None:
 
 async def test_debugging_machines_are_refused_whatever_the_service_says() -> None:
     made = make(lifecycle="0x4000")
-    service = service_for(make(), ear=member("submods", {}))
+    service = service_for(make(), ear=member_of("submods", {}))
     assert (await outcome(service, made)).step == 10
     assert (await outcome(service, made, allow_debug=True)).step == 19
 

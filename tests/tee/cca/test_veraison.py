@@ -19,8 +19,8 @@ from casemate.tee.conversation import Conversation, Reply
 from casemate.tee.evidence import Inputs
 from casemate.tee.options import Options
 from tests.sim.vendor_service import SLOW, VendorService
-from tests.sim.veraison import MEDIA_TYPE, Veraison, problem
-from tests.tee.cca.asked import Outcome, gatherer, member, options_for, outcome, service_for
+from tests.sim.veraison import MEDIA_TYPE, Veraison, member_of, problem
+from tests.tee.cca.asked import Outcome, gatherer, options_for, outcome, service_for
 from tests.tee.cca.simulated import NOW, make
 from tests.tee.gathering.test_fetcher import Time
 
@@ -87,14 +87,14 @@ async def test_evidence_goes_nowhere_but_to_the_service(location: str) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (member("service-state", "DOWN"), "DOWN"),
-        (member("service-state", ...), "missing required field"),
-        (member("api-endpoints", {}), "none"),
-        (member("api-endpoints", None), "Expected `object`"),
-        (member("api-endpoints/newChallengeResponseSession", "https://x.example/"), "https://x"),
-        (member("api-endpoints/newChallengeResponseSession", "/a b"), "/a b"),
-        (member("api-endpoints/newChallengeResponseSession", "/a?b"), "/a?b"),
-        (member("ear-verification-key", {"kty": "oct", "k": "AA"}), "oct"),
+        (member_of("service-state", "DOWN"), "DOWN"),
+        (member_of("service-state", ...), "missing required field"),
+        (member_of("api-endpoints", {}), "none"),
+        (member_of("api-endpoints", None), "Expected `object`"),
+        (member_of("api-endpoints/newChallengeResponseSession", "https://x.example/"), "https://x"),
+        (member_of("api-endpoints/newChallengeResponseSession", "/a b"), "/a b"),
+        (member_of("api-endpoints/newChallengeResponseSession", "/a?b"), "/a?b"),
+        (member_of("ear-verification-key", {"kty": "oct", "k": "AA"}), "oct"),
     ],
 )
 async def test_service_that_cannot_be_talked_to_is_told(change: Any, reason: str) -> None:
@@ -106,16 +106,16 @@ async def test_service_that_cannot_be_talked_to_is_told(change: Any, reason: str
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (member("nonce", "AAAA"), "nonce 000000"),
-        (member("nonce", "?"), "?"),
-        (member("nonce", ...), "missing required field"),
-        (member("expiry", "yesterday"), "Invalid RFC3339"),
-        (member("expiry", "2031-01-01T00:00:00"), "timezone"),
-        (member("expiry", (NOW - timedelta(seconds=1)).isoformat()), "expired"),
-        (member("accept", []), "no media types"),
-        (member("accept", ["application/psa-attestation-token"]), "psa"),
-        (member("accept", ['application/eat-collection; profile="x"']), "eat-collection"),
-        (member("status", "splendid"), "splendid"),
+        (member_of("nonce", "AAAA"), "nonce 000000"),
+        (member_of("nonce", "?"), "?"),
+        (member_of("nonce", ...), "missing required field"),
+        (member_of("expiry", "yesterday"), "Invalid RFC3339"),
+        (member_of("expiry", "2031-01-01T00:00:00"), "timezone"),
+        (member_of("expiry", (NOW - timedelta(seconds=1)).isoformat()), "expired"),
+        (member_of("accept", []), "no media types"),
+        (member_of("accept", ["application/psa-attestation-token"]), "psa"),
+        (member_of("accept", ['application/eat-collection; profile="x"']), "eat-collection"),
+        (member_of("status", "splendid"), "splendid"),
     ],
 )
 async def test_session_that_is_not_ours_or_not_open_gets_no_evidence(
@@ -128,7 +128,7 @@ async def test_session_that_is_not_ours_or_not_open_gets_no_evidence(
 
 async def test_profile_may_stand_without_quotes_as_in_veraisons_documents() -> None:
     unquoted = ["application/eat-collection; profile=http://arm.com/CCA-SSD/1.0.0"]
-    service = service_for(MADE, session=member("accept", unquoted))
+    service = service_for(MADE, session=member_of("accept", unquoted))
     assert (await outcome(service, MADE)).step == 0
     assert dict(service.asked[-1].headers)["content-type"] == MEDIA_TYPE
 
@@ -146,7 +146,7 @@ async def test_session_that_ended_without_a_verdict_is_told(status: str) -> None
 
 
 async def test_complete_session_without_a_result_is_told() -> None:
-    service = service_for(MADE, session=member("result", ...))
+    service = service_for(MADE, session=member_of("result", ...))
     assert "no result" in told(await outcome(service, MADE))
 
 
