@@ -267,6 +267,8 @@ async def test_clocks_may_differ_a_little(path: str, value: int) -> None:
         (f"{PLATFORM}/{VECTOR}/sourced-data", -1, "CCA_SSD_PLATFORM sourced-data"),
         (f"{PLATFORM}/{VECTOR}/unheard-of", 99, "CCA_SSD_PLATFORM unheard-of"),
         (f"{PLATFORM}/{VECTOR}", ..., "CCA_SSD_PLATFORM instance-identity"),
+        (f"{PLATFORM}/{VECTOR}/executables", ..., "CCA_SSD_PLATFORM executables"),
+        (f"{PLATFORM}/{VECTOR}/configuration", 0, "CCA_SSD_PLATFORM configuration"),
         (f"{PLATFORM}", ..., "submods"),
         (f"{REALM}/ear.status", "contraindicated", "CCA_REALM ear.status"),
         (f"{REALM}/{VECTOR}/executables", 96, "CCA_REALM executables"),
@@ -333,10 +335,27 @@ async def test_realm_that_the_service_does_not_know_is_left_to_the_policy() -> N
     assert done.found is not None
     assert done.found.claims["realm"]["cca-realm-reference-values"] == "not compared"
     assert done.found.claims["platform"]["cca-platform-reference-values"] == "match"
-    strict = await outcome(service_for(made), made, realm_values="required")
-    assert strict.step == 19
-    assert strict.refusal is not None
-    assert strict.refusal.claim == "CCA_REALM executables"
+    silent = service_for(MADE, ear=member_of(f"{REALM}/{VECTOR}/executables", ...))
+    for service, realm in ((service_for(made), made), (silent, MADE)):
+        strict = await outcome(service, realm, realm_values="required")
+        assert strict.step == 19
+        assert strict.refusal is not None
+        assert strict.refusal.claim == "CCA_REALM executables"
+    assert (await outcome(service_for(MADE), MADE, realm_values="required")).step == 0
+
+
+@pytest.mark.parametrize("status", ["contraindicated", "none", "splendid"])
+async def test_realm_that_is_unknown_must_not_be_worse_than_that(status: str) -> None:
+    made = make(references="realm")
+    service = service_for(made, ear=member_of(f"{REALM}/ear.status", status))
+    assert (await outcome(service, made)).step == 19
+
+
+async def test_realm_of_whose_measurements_nothing_is_said_is_left_to_the_policy() -> None:
+    silent = member_of(f"{REALM}/{VECTOR}/executables", ...)
+    done = await outcome(service_for(MADE, ear=silent), MADE)
+    assert done.found is not None
+    assert done.found.claims["realm"]["cca-realm-reference-values"] == "not compared"
 
 
 @pytest.mark.check("cca", 20)

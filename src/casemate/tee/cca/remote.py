@@ -58,7 +58,7 @@ CHECKS: Final = (
         19,
         "verdict",
         Topic.IDENTITY,
-        "affirms the platform and the realm, each trust claim of both, and speaks of nothing else",
+        "affirms platform and realm in each trust claim, identity and firmware too; nothing else",
         "draft-ietf-rats-ar4si: trust tiers",
         ours=True,
     ),
@@ -79,7 +79,9 @@ OLDEST: Final = 300
 _KINDS: Final = frozenset({Kind.P256, Kind.P384, Kind.P521, Kind.ED25519})
 _IDENTITY: Final = "instance-identity"
 _EXECUTABLES: Final = "executables"
+_CONFIGURATION: Final = "configuration"
 _UNRECOGNIZED: Final = 33
+_AFFIRMING: Final = "affirming, 2 to 31"
 _TIERS: Final = {0: Tier.NONE, 2: Tier.AFFIRMING, 32: Tier.WARNING, 96: Tier.CONTRAINDICATED}
 _SEEN: Final = {
     PLATFORM_PART: ("cca-platform-instance-id", "cca-platform-implementation-id"),
@@ -153,10 +155,8 @@ class Vouched(NamedTuple):
 
     def add_to(self, claims: dict[str, Any]) -> None:
         """Put what it vouches for into the claims of the token."""
-        platform, realm = self.ear.submods[PLATFORM_PART], self.ear.submods[REALM_PART]
-        if platform.affirms(_EXECUTABLES) and platform.affirms("configuration"):
-            claims["platform"]["cca-platform-reference-values"] = MATCHED
-        if realm.affirms(_EXECUTABLES):
+        claims["platform"]["cca-platform-reference-values"] = MATCHED
+        if self.ear.submods[REALM_PART].affirms(_EXECUTABLES):
             claims["realm"]["cca-realm-reference-values"] = MATCHED
         claims["remote-verifier"] = {"address": self.address, "id": self.ear.verifier}
 
@@ -265,12 +265,23 @@ def _require_affirmed(step: Step, parts: Mapping[str, Part], options: CcaOptions
         _require_part(step, name, part, options)
     for name in (PLATFORM_PART, REALM_PART):
         step.require(name in parts, "submods", ", ".join(parts) or "none", f"{name} among them")
-        one = parts[name].vector.get(_IDENTITY, 0)
-        step.require(
-            parts[name].affirms(_IDENTITY), f"{name} {_IDENTITY}", _told(one), "2, affirming"
-        )
+        for claim in _needed(name, options):
+            step.require(
+                parts[name].affirms(claim),
+                f"{name} {claim}",
+                _told(parts[name].vector.get(claim, 0)),
+                _AFFIRMING,
+                remedy=_REMEDIES[claim],
+            )
     step.require(len(parts) == len(_SEEN), "submods", ", ".join(parts), " and ".join(_SEEN))
     step.detail = ", ".join(f"{name} {part.tier.name.lower()}" for name, part in parts.items())
+
+
+def _needed(name: str, options: CcaOptions) -> tuple[str, ...]:
+    """Give the trust claims that must be made; of others, silence is no shortcoming."""
+    if name == PLATFORM_PART:
+        return (_IDENTITY, _EXECUTABLES, _CONFIGURATION)
+    return (_IDENTITY, _EXECUTABLES) if options.realm_values == "required" else (_IDENTITY,)
 
 
 def _require_part(step: Step, name: str, part: Part, options: CcaOptions) -> None:
@@ -287,7 +298,7 @@ def _require_part(step: Step, name: str, part: Part, options: CcaOptions) -> Non
         raise step.refusal(
             claim=f"{name} {claim}",
             got=f"{_told(value)}{reason}",
-            expected="affirming, 2 to 31",
+            expected=_AFFIRMING,
             remedy=_REMEDIES.get(claim, "ask who runs the service"),
         )
     step.require(
@@ -362,7 +373,7 @@ _REMEDIES: Final = {
     _IDENTITY: "give the service the endorsement of this platform's key; else the token was "
     "changed, or its machine is not in production use",
     "hardware": "give the service the endorsement of this platform's key",
-    "configuration": "give the service the reference value of this platform's configuration",
+    _CONFIGURATION: "give the service the reference value of this platform's configuration",
     _EXECUTABLES: "give the service the reference values of this firmware or realm, if it is one "
     "you trust",
 }
