@@ -4,10 +4,11 @@ Order is security: mounts, modules, user data, initdata bound to the TEE, and on
 Whatever goes wrong is told on the console, and the machine is powered off; there is no shell to
 fall into and nothing to retry by hand.
 
-Four processes, all forked from this one. Two end by themselves: one loads the kernel modules, one
-seals the scratch disk. The vault (``guest/vault.py``) attests and holds what the pod is given for
-it; process 1 is the agent (``guest/pod.py``). These two part before anything is imported, since
-importing is most of what a start costs and there are two processors.
+The kernel modules are loaded beside us, by a process that the initrd's program began and that we
+find as our child. Two more are forked from this one: one seals the scratch disk and ends. The vault
+(``guest/vault.py``) attests and holds what the pod is given for it; process 1 is the agent
+(``guest/pod.py``). These two part before anything is imported, since importing is most of what a
+start costs and there are two processors.
 """
 
 import os
@@ -22,6 +23,9 @@ lean.leave_out()  # before whatever imports what it leaves out
 from casemate.linux import fork  # noqa: E402
 
 _ENVIRONMENT: Final = {"HOME": "/root", "LANG": "C.UTF-8", "TMPDIR": "/tmp"}  # noqa: S108  # ours alone
+
+_LOADING: Final = "CASEMATE_LOADING"
+"""The process that loads the modules, as ``podvm/initrd/init.c`` names it in our environment."""
 
 
 def main() -> int:
@@ -79,13 +83,12 @@ def _be_agent(channel: int, vault: int) -> None:
         machine.mount_all()
         console = Console.open()
         console.end(Station.BOOT, "userland")
-        loading = _beside(_load_modules, channel)
-        machine.harden()
+        fork.join(int(os.environ.pop(_LOADING)), "kernel modules")
         sealing = _beside(_seal, channel)
+        machine.harden()
         from casemate.guest import handover, provision
         from casemate.net.unix import Channel
 
-        fork.join(loading, "kernel modules")
         station = "initdata"
         given = provision.receive(console)
         beside = Channel(fileno=channel)
@@ -123,13 +126,6 @@ def _tell(station: str, error: BaseException) -> None:
     from casemate.trace import Station
 
     Console.open().fatal(Station(station), error)
-
-
-def _load_modules() -> int:
-    from casemate.guest import machine
-
-    machine.load_modules()
-    return 0
 
 
 def _seal() -> int:

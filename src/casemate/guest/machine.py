@@ -9,11 +9,12 @@ import msgspec
 from casemate.errors import HostError
 from casemate.linux import module, mount, netlink
 
-MODULES: Final = Path("/usr/lib/casemate/modules")
-"""Absolute paths of kernel modules, one a line, in the order to load them; part of the image."""
-
 SCRATCH_MODULES: Final = Path("/usr/lib/casemate/modules.scratch")
-"""The same for what only the scratch disk needs; loaded by the process that seals it."""
+"""Kernel modules that a sealed disk needs: absolute paths, one a line, in the order to load them.
+
+Part of the image, as the list beside it of what every pod needs; the initrd's program has loaded
+that one, and this one where there is a scratch disk.
+"""
 
 VOLUME_MODULES: Final = Path("/usr/lib/casemate/modules.volumes")
 """The same for what owners' volumes need besides; loaded with the first of them."""
@@ -78,8 +79,8 @@ def mount_all(table: Sequence[Mount] = MOUNTS) -> None:
         mount.mount(row.fstype, row.target, row.fstype, row.options)
 
 
-def load_modules(listed: Path = MODULES, load: Callable[[Path], None] = module.load) -> None:
-    """Load the modules the image lists.
+def load_modules(listed: Path, load: Callable[[Path], None] = module.load) -> None:
+    """Load the modules of a list of the image; those that are loaded already stay.
 
     Raises:
         HostError: one is missing or refused.

@@ -261,8 +261,9 @@ def write_manifest(build: Context) -> None:
 
 def _bare_tree(build: Context) -> Tree:
     folders = {"dev", "proc", "sys"}
+    nothing = {path: File(b"") for path in root.MODULE_LISTS}
     program = _compile(build, "bare", ["-DBARE"])
-    return Tree(nodes={"sbin/init": File(program, 0o755)}, folders=folders)
+    return Tree(nodes={"sbin/init": File(program, 0o755), **nothing}, folders=folders)
 
 
 def _initrd(build: Context, release: str) -> bytes:

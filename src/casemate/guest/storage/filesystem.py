@@ -1,7 +1,8 @@
 """ext4 on devices whose sectors were never written (guest-components §12.1).
 
 Under dm-integrity such a sector fails its tag when read. So: blocks that mke2fs reads first are
-written first, inode tables are written at once, and nothing else is ever read before it is written.
+written first, inode tables are written at once unless the caller knows better, and nothing else is
+ever read before it is written.
 """
 
 import re
@@ -13,6 +14,8 @@ from casemate.linux import block, mount
 from casemate.linux.program import Completed, run
 
 _BLOCK: Final = 4096
+_READ_BY_MKE2FS: Final = 4 * _BLOCK
+"""Bytes at the beginning."""
 _LONGEST: Final = 600.0
 _BACKUPS: Final = re.compile(rb"Superblock backups stored on blocks:\s*([0-9,\s]+)")
 _LAZY: Final = "lazy_itable_init"
@@ -27,7 +30,7 @@ def make_ext4(device: Path, options: Sequence[str]) -> None:
         HostError: mke2fs fails.
     """
     words = written_tables(options)
-    _write_first(device, [0, *_planned_backups(device, words)])
+    _write_first(device, _planned_backups(device, words))
     _mke2fs([*_TOLD, *words, str(device)])
 
 
@@ -70,6 +73,7 @@ def _planned_backups(device: Path, words: Sequence[str]) -> list[int]:
 
 
 def _write_first(device: Path, numbers: Sequence[int]) -> None:
+    block.wipe(device, 0, _READ_BY_MKE2FS)
     for number in numbers:
         block.wipe(device, number * _BLOCK, _BLOCK)
 

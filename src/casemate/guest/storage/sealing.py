@@ -8,7 +8,6 @@ from enum import IntEnum
 from typing import Final
 
 from casemate.errors import HostError
-from casemate.guest import machine
 
 _NICENESS: Final = 10
 """What a pod needs earlier goes first."""
@@ -31,7 +30,7 @@ def run() -> int:
     from casemate.guest.storage import scratch
 
     os.nice(_NICENESS)
-    present = scratch.prepare_if_present(lambda: machine.load_modules(machine.SCRATCH_MODULES))
+    present = scratch.prepare_if_present()
     return Outcome.SEALED if present else Outcome.ABSENT
 
 

@@ -2,8 +2,9 @@
  *
  * It loads the modules listed in /modules, finds the disk whose virtio serial is "root", lays
  * dm-verity over it with the root hash of the (measured) kernel command line, mounts it read-only
- * and starts /sbin/init of it. No shell, no library, no second way: whatever goes wrong is told on
- * the console as a casemate-event line (wire/console.py), then the machine is powered off.
+ * and starts /sbin/init of it, and beside that what loads the modules that the root lists. No shell,
+ * no library, no second way: whatever goes wrong is told on the console as a casemate-event line
+ * (wire/console.py), then the machine is powered off.
  *
  * Command line: casemate.verity=<root hash: 64 hex> casemate.blocks=<data blocks of 4096 bytes>
  *               casemate.salt=<64 hex>
@@ -179,11 +180,13 @@ static void parameter(const char *name, char *into, long size)
     refuse("kernel command line without a verity parameter", name, "boot the image as it was built");
 }
 
-static void load_modules(void)
+/* Loads the files named in a list, one a line, and drops them: they were in memory, or stay on a
+ * disk that is read-only. */
+static void load_modules(const char *from)
 {
     static char list[4096];
     char *name = list, *end;
-    if (read_file("/modules", list, sizeof list) < 0) fail("cannot read", "/modules", 0);
+    if (read_file(from, list, sizeof list) < 0) fail("cannot read", from, 0);
     for (; *name; name = end + 1) {
         long file, error;
         for (end = name; *end != '\n'; end++) {}
@@ -198,25 +201,26 @@ static void load_modules(void)
 
 static char disk[] = "/dev/vd?";
 
-static int is_root(char letter)
+/* Whether there is a disk with this serial; if so, disk names it. */
+static int is_there(const char *wanted)
 {
-    char path[] = "/sys/block/vd?/serial", serial[32];
+    char path[] = "/sys/block/vd?/serial", serial[32], letter;
     long n;
-    path[13] = letter;
-    n = read_file(path, serial, sizeof serial);
-    if (n > 0 && serial[n - 1] == '\n') serial[n - 1] = 0;
-    disk[7] = letter;
-    return n > 0 && same(serial, "root");
+    for (letter = 'a'; letter <= 'h'; letter++) {
+        disk[7] = path[13] = letter;
+        n = read_file(path, serial, sizeof serial);
+        if (n > 0 && serial[n - 1] == '\n') serial[n - 1] = 0;
+        if (n > 0 && same(serial, wanted)) return 1;
+    }
+    return 0;
 }
 
 static void find_disk(void)
 {
     struct { long s, ns; } moment = {0, 10000000};
     int tries;
-    char letter;
     for (tries = 0; tries < 500; tries++) {
-        for (letter = 'a'; letter <= 'h'; letter++)
-            if (is_root(letter)) return;
+        if (is_there("root")) return;
         call(NANOSLEEP, (long)&moment, 0, 0, 0, 0);
     }
     fail("found no disk with serial", "root", 0);
@@ -326,6 +330,19 @@ static void read_ahead(void)
     call(EXIT, 0, 0, 0, 0, 0);
 }
 
+/* Loads the modules that the root's init needs, and those for a scratch disk if there is one, while
+ * that init starts, which takes one processor. Gives the process; it ends with 0, or the machine does. */
+static long load_beside(void)
+{
+    long process = call(FORK, 0, 0, 0, 0, 0);
+    if (process < 0) fail("cannot fork to load", "modules", process);
+    if (process) return process;
+    load_modules("/usr/lib/casemate/modules");
+    if (is_there("scratch")) load_modules("/usr/lib/casemate/modules.scratch");
+    call(EXIT, 0, 0, 0, 0, 0);
+    return 0;
+}
+
 #ifdef DEBUG
 static void open_shell(void)
 {
@@ -339,17 +356,23 @@ static void open_shell(void)
 
 void begin(void)
 {
+    static char loading[40];
     char *arguments[] = {"/sbin/init", 0};
-    char *environment[] = {"PATH=/usr/sbin:/usr/bin", "HOME=/", "LANG=C.UTF-8", 0};
+    char *environment[] = {"PATH=/usr/sbin:/usr/bin", "HOME=/", "LANG=C.UTF-8", loading, 0};
+    long process;
     mount("devtmpfs", "/dev", "devtmpfs", MS_NOSUID);
     mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC);
     mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC);
     if (read_file("/proc/cmdline", commandline, sizeof commandline) < 0) fail("cannot read", "/proc/cmdline", 0);
-    load_modules();
+    load_modules("/modules");
     find_disk();
     open_root();
     move_to_root();
     read_ahead();
+    process = load_beside();
+    say("CASEMATE_LOADING="), say_number(process);
+    memcpy(loading, line, used);
+    used = 0;
 #ifdef DEBUG
     open_shell();
 #endif
