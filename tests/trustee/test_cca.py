@@ -67,6 +67,11 @@ def place(tmp_path: Path) -> Place:
     return Place(tmp_path / "cca")
 
 
+def a_service() -> Veraison:
+    """Give a service by whose clock it is as late as by the Trustee's, which stands still."""
+    return Veraison(clock=lambda: START)
+
+
 def knowing(service: Veraison) -> Callable[[Simulated], None]:
     """Let the service be given the platform's endorsements, as its operator would."""
 
@@ -87,7 +92,7 @@ async def answer_of(site: Site, realm: Realm) -> Any:
 
 
 async def test_realm_gets_its_token_by_the_word_of_a_service(tmp_path: Path, place: Place) -> None:
-    async with Veraison().running() as service:
+    async with a_service().running() as service:
         place.remote(service)
         answer = await answer_of(place.site(tmp_path), Realm(knowing(service)))
     assert answer.status == 200, answer.body
@@ -100,7 +105,7 @@ async def test_realm_gets_its_token_by_the_word_of_a_service(tmp_path: Path, pla
 
 
 async def test_key_of_the_service_may_be_configured(tmp_path: Path, place: Place) -> None:
-    async with Veraison().running() as service:
+    async with a_service().running() as service:
         (place.folder / "ear.jwk").write_bytes(service.jwk)
         place.remote(service, ear_verification_key="ear.jwk")
         site = place.site(tmp_path)
@@ -121,7 +126,7 @@ async def test_key_of_the_service_may_be_configured(tmp_path: Path, place: Place
 async def test_realm_is_refused_with_the_services_reason(
     tmp_path: Path, place: Place, fields: dict[str, str], step: str, reason: str
 ) -> None:
-    async with Veraison().running() as service:
+    async with a_service().running() as service:
         place.remote(service)
         answer = await answer_of(place.site(tmp_path), Realm(knowing(service), **fields))
     assert answer.status == 401
@@ -133,7 +138,7 @@ async def test_realm_is_refused_with_the_services_reason(
 async def test_realm_is_refused_while_the_service_gives_no_verdict(
     tmp_path: Path, place: Place
 ) -> None:
-    async with Veraison().running() as service:
+    async with a_service().running() as service:
         service.first["*"] = [problem(403, "not today")]
         place.remote(service)
         answer = await answer_of(place.site(tmp_path), Realm(knowing(service)))
@@ -143,7 +148,7 @@ async def test_realm_is_refused_while_the_service_gives_no_verdict(
 
 
 async def test_offline_trustee_asks_no_service(tmp_path: Path, place: Place) -> None:
-    async with Veraison().running() as service:
+    async with a_service().running() as service:
         place.remote(service)
         site = place.site(tmp_path, collateral__offline=True)
         answer = await answer_of(site, Realm(knowing(service)))
@@ -153,7 +158,7 @@ async def test_offline_trustee_asks_no_service(tmp_path: Path, place: Place) -> 
 
 
 async def test_authority_of_the_service_is_no_root_of_hardware(place: Place) -> None:
-    async with Veraison().running() as service:
+    async with a_service().running() as service:
         place.remote(service)
         inputs = CcaConfiguration(place.config, lambda: 0.0).added_to(Inputs(now=datetime.now(UTC)))
     assert inputs.anchors.pins == frozenset()
@@ -179,7 +184,7 @@ async def test_stores_of_upstreams_local_form_are_read(tmp_path: Path, place: Pl
 
 
 async def test_session_of_another_tee_is_not_bothered(tmp_path: Path, place: Place) -> None:
-    async with Veraison().running() as service:
+    async with a_service().running() as service:
         place.remote(service)
         site = place.site(tmp_path)
         client = site.client()
@@ -191,7 +196,7 @@ async def test_session_of_another_tee_is_not_bothered(tmp_path: Path, place: Pla
 
 
 async def test_evidence_that_nobody_prepared_is_refused(tmp_path: Path, place: Place) -> None:
-    async with Veraison().running() as service:
+    async with a_service().running() as service:
         place.remote(service)
         site = place.site(tmp_path)
         client = site.client(Realm(knowing(service)))
