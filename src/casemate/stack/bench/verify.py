@@ -6,10 +6,12 @@ Trustee has after its first guest. The floor is the bare signatures of each, one
 """
 
 import asyncio
+import math
 import struct
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
@@ -27,7 +29,9 @@ from casemate.tee.simulators import SIMULATORS
 
 _ROUNDS: Final = 60
 _BATCHES: Final = 5
-"""The quickest batch counts: a busy machine only ever adds."""
+_PASSES: Final = 3
+"""The quickest batch of all passes counts: a busy machine only ever adds, and one whose speed is half
+for a second or two is not so in each pass."""
 
 _PS384, _ES384, _ES256, _RS256 = "PS384", "ES384", "ES256", "RS256"
 
@@ -64,29 +68,24 @@ async def run(progress: Progress, *, rounds: int = _ROUNDS) -> BenchResult:
 
 
 def _run(progress: Progress, rounds: int) -> BenchResult:
-    progress("floor: bare signatures")
-    bare = _bare(rounds)
+    tasks = dict(_tasks(progress))
+    least = dict.fromkeys(tasks, math.inf)
+    for number in range(1, _PASSES + 1):
+        progress(f"pass {number} of {_PASSES}")
+        for name, act in tasks.items():
+            least[name] = min(least[name], _milliseconds(act, rounds))
     details: dict[str, float] = {}
-    ours = floor = 0.0
-    now = datetime.now(UTC).replace(microsecond=0)
-    for tee, (cold_signatures, cached_signatures) in SIGNATURES.items():
-        progress(tee)
-        made = SIMULATORS[tee].make(_AS_SHIPPED.get(tee, {}), now)
-        cold = _milliseconds(_verification(made, None), rounds)
-        cached = _milliseconds(_verification(made, ChainMemory()), rounds)
-        least = sum(bare[name] for name in cold_signatures)
-        least_cached = sum(bare[name] for name in cached_signatures)
-        details |= {
-            f"{tee}_cold_ms": cold,
-            f"{tee}_cold_floor_ms": least,
-            f"{tee}_cold_ratio": cold / least,
-            f"{tee}_cached_ms": cached,
-            f"{tee}_cached_floor_ms": least_cached,
-            f"{tee}_cached_ratio": cached / least_cached,
-        }
-        ours, floor = ours + cold, floor + least
-    progress("event log of 100 entries")
-    details["event_log_100_ms"] = _milliseconds(_event_log(), rounds)
+    for tee, signatures in SIGNATURES.items():
+        for how, names in zip(("cold", "cached"), signatures, strict=True):
+            ours, floor = least[f"{tee}_{how}"], sum(least[name] for name in names)
+            details |= {
+                f"{tee}_{how}_ms": ours,
+                f"{tee}_{how}_floor_ms": floor,
+                f"{tee}_{how}_ratio": ours / floor,
+            }
+    details["event_log_100_ms"] = least["event_log_100"]
+    ours = sum(details[f"{tee}_cold_ms"] for tee in SIGNATURES)
+    floor = sum(details[f"{tee}_cold_floor_ms"] for tee in SIGNATURES)
     return BenchResult(
         name="verify",
         unit=f"ms, one verification of each of {len(SIGNATURES)} TEEs",
@@ -96,6 +95,18 @@ def _run(progress: Progress, rounds: int) -> BenchResult:
         ratio=ours / floor,
         details={name: round(value, 4) for name, value in details.items()},
     )
+
+
+def _tasks(progress: Progress) -> Iterator[tuple[str, Callable[[], object]]]:
+    """Give what is measured, by name: bare signatures, each TEE in two ways, an event log."""
+    yield from _bare()
+    now = datetime.now(UTC).replace(microsecond=0)
+    for tee in SIGNATURES:
+        progress(f"evidence of {tee}")
+        made = SIMULATORS[tee].make(_AS_SHIPPED.get(tee, {}), now)
+        yield f"{tee}_cold", _verification(made, None)
+        yield f"{tee}_cached", _verification(made, ChainMemory())
+    yield "event_log_100", _event_log()
 
 
 def _verification(made: Simulated, memory: ChainMemory | None) -> Callable[[], object]:
@@ -135,7 +146,7 @@ def _event_log() -> Callable[[], object]:
     return read
 
 
-def _bare(rounds: int) -> Mapping[str, float]:
+def _bare() -> Iterator[tuple[str, Callable[[], object]]]:
     message = bytes(1024)
     keys = {
         _PS384: PrivateKey.generate(Kind.RSA, bits=4096),
@@ -143,14 +154,11 @@ def _bare(rounds: int) -> Mapping[str, float]:
         _ES384: PrivateKey.generate(Kind.P384),
         _ES256: PrivateKey.generate(Kind.P256),
     }
-    found = {}
     for algorithm, key in keys.items():
-        signature, public = key.sign(message, algorithm), key.public
-        found[algorithm] = _milliseconds(
-            lambda s=signature, p=public, a=algorithm: p.verify(s, message, a),  # type: ignore[misc]
-            rounds,
+        yield (
+            algorithm,
+            partial(key.public.verify, key.sign(message, algorithm), message, algorithm),
         )
-    return found
 
 
 def _milliseconds(act: Callable[[], object], rounds: int) -> float:
