@@ -30,8 +30,8 @@ from casemate.tee.simulators import SIMULATORS
 _ROUNDS: Final = 60
 _BATCHES: Final = 5
 _PASSES: Final = 3
-"""The quickest batch of all passes counts: a busy machine only ever adds, and one whose speed is half
-for a second or two is not so in each pass."""
+"""The quickest batch of all passes counts: a busy machine only adds, and one that is slow for a
+second or two is not so in each pass."""
 
 _PS384, _ES384, _ES256, _RS256 = "PS384", "ES384", "ES256", "RS256"
 
