@@ -11,7 +11,8 @@ import pytest
 from casemate.cli.main import run
 from casemate.tee.simulation import Simulated
 from casemate.tee.simulators import SIMULATORS
-from tests.sim.veraison import Veraison, member_of, served
+from tests.sim.served import served
+from tests.sim.veraison import Veraison, member_of
 
 
 class Desk:

@@ -16,7 +16,8 @@ from casemate.tee.options import Options, parse
 from casemate.tee.simulation import Simulated
 from casemate.tee.simulators import SIMULATORS
 from casemate.tee.verifiers import VERIFIERS
-from tests.sim.vendor_service import Reply, VendorService, served
+from tests.sim.served import served
+from tests.sim.vendor_service import Reply, VendorService
 
 NOW = datetime.now(UTC)
 

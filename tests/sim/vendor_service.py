@@ -2,10 +2,9 @@
 
 import asyncio
 import ssl
-import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from casemate.crypto.authority import CertificateAuthority
@@ -130,23 +129,3 @@ class VendorService:
             if queue := self.first.get(key):
                 return queue.pop(0)
         return self.documents.get(target, Reply(404, b"unknown"))
-
-
-@contextmanager
-def served(service: VendorService) -> Iterator[VendorService]:
-    """Run it on a loop of its own in a thread, for callers that have none."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    running = service.running()
-    try:
-        asyncio.run_coroutine_threadsafe(running.__aenter__(), loop).result()
-        try:
-            yield service
-        finally:
-            ended = asyncio.run_coroutine_threadsafe(running.__aexit__(None, None, None), loop)
-            ended.result()
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()

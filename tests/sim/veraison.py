@@ -4,14 +4,12 @@ It judges tokens by our own local verifier, so a token that was tampered with re
 contraindicated, and puts its findings into an EAR as Veraison's scheme for Arm CCA does.
 """
 
-import asyncio
 import time
 from base64 import b64encode, urlsafe_b64encode
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -237,23 +235,3 @@ def problem(status: int, detail: str, *headers: tuple[str, str]) -> Answer:
     """Give an error as the service does (RFC 9457)."""
     body = {"type": "about:blank", "title": "problem", "status": status, "detail": detail}
     return Answer(status, msgspec.json.encode(body), PROBLEM, headers)
-
-
-@contextmanager
-def served(service: Veraison) -> Iterator[Veraison]:
-    """Run it on a loop of its own in a thread, for callers that have none."""
-    loop = asyncio.new_event_loop()
-    thread = Thread(target=loop.run_forever)
-    thread.start()
-    running = service.running()
-    try:
-        asyncio.run_coroutine_threadsafe(running.__aenter__(), loop).result()
-        try:
-            yield service
-        finally:
-            ended = asyncio.run_coroutine_threadsafe(running.__aexit__(None, None, None), loop)
-            ended.result()
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
