@@ -19,6 +19,7 @@ import msgspec
 from rich.console import Console
 
 from casemate.crypto.authority import CertificateAuthority
+from casemate.errors import HostError
 from casemate.peerpods.clouds.qemu.provider import QemuProvider, QemuSettings
 from casemate.peerpods.image import VmImage
 from casemate.peerpods.provider import InstanceSpec
@@ -41,6 +42,8 @@ from casemate.wire.console import EventKind
 _BOOTS: Final = 5
 """The quickest of each counts: the first warms the machine's caches, and a busy one only adds. The
 medians stand in the details."""
+_LONGEST: Final = 300.0
+"""Seconds for one bare boot: a machine that hangs is told of, not waited for."""
 
 
 class Start(msgspec.Struct, frozen=True):
@@ -78,7 +81,7 @@ async def run(progress: Progress) -> BenchResult:
 
 
 async def _bare_boot(image: PodVmImage, folder: Path) -> float:
-    """Give the seconds until the bare init has printed its line."""
+    """Give the seconds until the bare init has printed its line; HostError when it does not."""
     paths = VmImage(
         uki=image.uki,
         root=image.root,
@@ -95,9 +98,15 @@ async def _bare_boot(image: PodVmImage, folder: Path) -> float:
         name = f"bare-{secrets.token_hex(4)}"
         begin = time.monotonic()
         await provider.create_instance(name=name, sandbox=name, user_data={}, spec=InstanceSpec())
-        await provider.announced(name)
-        seconds = time.monotonic() - begin
-        await provider.teardown()
+        try:
+            async with asyncio.timeout(_LONGEST):
+                await provider.announced(name)
+            seconds = time.monotonic() - begin
+        except TimeoutError as error:
+            want = f"its init's line in {_LONGEST:g} s"
+            raise HostError("bare VM", got="silence", want=want) from error
+        finally:
+            await provider.teardown()
     return seconds
 
 
