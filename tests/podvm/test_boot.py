@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from casemate.linux import program
-from casemate.podvm import build
+from casemate.podvm import build, root
+from casemate.podvm import disk as disks
 from casemate.podvm.image import PodVmImage
 from casemate.podvm.recipe import Recipe, Variant
+from casemate.podvm.tree import File, Tree
 from casemate.wire import console
 from casemate.wire.console import ConsoleEvent, EventKind
 
@@ -57,3 +59,16 @@ def test_verity_switched_off_from_outside_is_refused(bare: PodVmImage) -> None:
     assert event.kind is EventKind.REFUSED
     assert event.refusal is not None
     assert "without a verity parameter" in event.refusal.got
+
+
+def test_root_whose_modules_cannot_be_loaded_is_told_and_ends(
+    bare: PodVmImage, tmp_path: Path
+) -> None:
+    tree = Tree(folders={"dev", "proc", "sys"})
+    for path in root.MODULE_LISTS:
+        tree.add(path, File(b"/nowhere.ko\n"))
+    made = disks.build(tree, tmp_path / "disk", work=tmp_path / "work", compression="")
+    words = " ".join(("console=ttyS0 quiet", *made.kernel_arguments))
+    events = boot(bare, tmp_path / "disk", "-append", words)
+    assert {event.kind for event in events} == {EventKind.FAILED}
+    assert "initrd: cannot load /nowhere.ko: error 2" in {event.note for event in events}

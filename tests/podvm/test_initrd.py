@@ -1,8 +1,10 @@
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from casemate.errors import HostError
 from casemate.podvm import initrd
 from casemate.podvm.initrd import Entry
 
@@ -45,3 +47,10 @@ def test_source_has_no_way_to_a_shell_in_production() -> None:
     production = source.split("#ifdef DEBUG")
     assert "busybox" not in production[0]
     assert all("busybox" not in part.split("#endif", 1)[1] for part in production[1:])
+
+
+def test_list_that_the_program_would_not_read_whole_is_refused_at_build() -> None:
+    assert initrd.list_of(["a/b.ko", "c"]) == b"/a/b.ko\n/c\n"
+    assert len(initrd.list_of(["x" * 4093])) == initrd.LONGEST_LIST
+    with pytest.raises(HostError, match="4096 bytes"):
+        initrd.list_of(["x" * 4094])

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from casemate.errors import HostError
-from casemate.podvm import elf, modules, start
+from casemate.podvm import elf, initrd, modules, start
 from casemate.podvm import recipe as recipes
 from casemate.podvm.bytecode import Module
 from casemate.podvm.tree import File, Link, Tree
@@ -199,7 +199,7 @@ def _add_list_to_read_ahead(tree: Tree) -> None:
     files = [f"{folder}/{name}" for folder, name in _READ_AHEAD]
     if missing := [file for file in files if file not in tree.nodes]:
         raise HostError(missing[0], got="no such file", want="what the guest begins with")
-    tree.add(AHEAD, File("".join(f"/{file}\n" for file in files).encode()))
+    tree.add(AHEAD, File(initrd.list_of(files)))
 
 
 def _module_name(path: str) -> tuple[str, bool]:
@@ -247,7 +247,7 @@ def _add_kernel_modules(tree: Tree, packages: Packages) -> None:
         new = [module for module in modules.plan(folder, wanted) if module not in loaded]
         for module in new:
             tree.add(f"{MODULES}/{module.name}", File(module.read_bytes()))
-        tree.add(path, File("".join(f"/{MODULES}/{module.name}\n" for module in new).encode()))
+        tree.add(path, File(initrd.list_of(f"{MODULES}/{module.name}" for module in new)))
         loaded += new
 
 

@@ -5,7 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from casemate.errors import HostError
+
 SOURCE: Final = Path(__file__).parent / "init.c"
+LONGEST_LIST: Final = 4095
+"""Bytes of a list of files that init.c reads."""
 
 _REGULAR: Final = 0o100000
 _FOLDER: Final = 0o040000
@@ -24,13 +28,29 @@ class Entry:
 def pack(program: bytes, modules: Iterable[Path]) -> bytes:
     """Make the initrd: ``/init``, the modules, and ``/modules`` that names them in order."""
     files = {f"{module.name}": module.read_bytes() for module in modules}
-    listed = "".join(f"/{name}\n" for name in files).encode()
+    listed = list_of(files)
     entries = [
         Entry("init", 0o755, program),
         Entry("modules", 0o644, listed),
         *(Entry(name, 0o644, data) for name, data in files.items()),
     ]
     return archive(entries)
+
+
+def list_of(files: Iterable[str]) -> bytes:
+    """Write a list of files as init.c reads it: absolute paths, each ended by a line feed.
+
+    Raises:
+        HostError: it is longer than init.c reads.
+    """
+    written = "".join(f"/{file}\n" for file in files).encode()
+    if len(written) > LONGEST_LIST:
+        raise HostError(
+            "list of files for the initrd's program",
+            got=f"{len(written)} bytes",
+            want=f"at most {LONGEST_LIST} bytes",
+        )
+    return written
 
 
 def archive(entries: Iterable[Entry]) -> bytes:
