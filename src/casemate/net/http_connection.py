@@ -153,6 +153,7 @@ class Connection:
         else:
             async for chunk in body:
                 await self._write(h11.Data(data=chunk))
+                await asyncio.sleep(0)  # else a body that waits for nothing never sees a peer go
         await self._write(h11.EndOfMessage())
 
     async def _write(self, event: h11.Request | h11.Data | h11.EndOfMessage) -> None:

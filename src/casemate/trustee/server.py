@@ -48,17 +48,26 @@ class _Application:
             return Answer(500)
 
     async def _body(self, headers: dict[str, str], protocol: Any) -> bytes | None:
+        """Read the body; None when it is too large.
+
+        Of one that is too large, as much again is read and dropped: most clients look for an answer
+        when they have sent all, and lose it where we hang up before.
+        """
         length = headers.get("content-length", "")
-        if length.isdigit():
-            return bytes(await protocol()) if int(length) <= self._largest else None
-        if "transfer-encoding" not in headers:
+        if not length.isdigit() and "transfer-encoding" not in headers:
             return b""
-        body = bytearray()
+        if length.isdigit() and int(length) <= self._largest:
+            return bytes(await protocol())
+        if length.isdigit() and int(length) > 2 * self._largest:
+            return None
+        body, size = bytearray(), 0
         async for chunk in protocol:
-            body += chunk
-            if len(body) > self._largest:
+            size += len(chunk)
+            if size > 2 * self._largest:
                 return None
-        return bytes(body)
+            if size <= self._largest:
+                body += chunk
+        return bytes(body) if size <= self._largest else None
 
 
 def _ask(scope: Any, headers: dict[str, str], body: bytes) -> Ask:
