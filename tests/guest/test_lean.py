@@ -3,7 +3,7 @@ import sys
 
 SCRIPT = """
 import casemate.guest.init
-from casemate.guest import lean
+from casemate.guest.lean import absent
 import casemate.guest.pod
 import casemate.crypto.keys
 from casemate.wire.pb import agent_pb2
@@ -13,7 +13,7 @@ request.OCI.Annotations["a"] = "b"
 request.OCI.Process.Args.append("sh")
 again = agent_pb2.CreateContainerRequest.FromString(request.SerializeToString())
 assert again == request and again.HasField("OCI") and not again.HasField("stdin_port")
-assert all(isinstance(sys.modules[name], lean.Absent) for name in lean.UNUSED)
+assert all(isinstance(sys.modules[name], absent.Absent) for name in absent.UNUSED)
 """
 
 
@@ -30,10 +30,14 @@ sys.modules["typing_extensions"] = None  # is in no guest
 import casemate.guest.init
 import casemate.guest.pod
 import casemate.guest.vault
-from casemate.guest import lean
-loaded = [name for name in lean.LATER if not isinstance(sys.modules[name], lean.Later)]
-assert not loaded, loaded
-import inspect, ipaddress, json, traceback
+from casemate.guest.lean import later
+others = {"subprocess", "urllib.parse"}  # the agent starts programs, the vault speaks HTTP
+loaded = [name for name in later.LATER if not isinstance(sys.modules[name], later.Later)]
+assert set(loaded) <= others, loaded
+assert isinstance(sys.modules["logging"], later.Later)
+import inspect, ipaddress, json, shutil, subprocess, traceback
+assert subprocess.run(["true"], stdout=subprocess.DEVNULL).returncode == 0
+assert shutil.which("true")
 from urllib.parse import urlsplit
 assert urlsplit("https://[::1]:8080/").hostname == "::1"
 try:
@@ -135,3 +139,98 @@ def test_the_guest_loads_no_attester_before_its_tee_is_found() -> None:
     loaded = done.stdout.split()
     assert not [name for name in loaded if name.endswith((".attester", ".opening"))]
     assert not [name for name in loaded if name.startswith("casemate.linux.nv")]
+
+
+MESSAGES = """
+from casemate.guest import lean
+lean.leave_out()
+from casemate.wire.pb import agent_pb2, types_pb2
+there = set(vars(agent_pb2))
+assert "ExecProcessRequest" not in there and "CreateContainerRequest" not in there
+made = agent_pb2.CreateContainerRequest
+assert made is agent_pb2.CreateContainerRequest and made.DESCRIPTOR.name == "CreateContainerRequest"
+storage = made(storages=[agent_pb2.Storage(driver="d")]).storages[0]
+assert type(storage) is agent_pb2.Storage and "ExecProcessRequest" not in vars(agent_pb2)
+assert types_pb2.IPFamily.Name(types_pb2.v6) == "v6"
+try:
+    agent_pb2.Nothing
+except AttributeError as error:
+    assert "Nothing" in str(error)
+else:
+    raise AssertionError("a message that is not there")
+"""
+
+
+def test_message_classes_are_made_when_they_are_asked_for() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", MESSAGES], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+
+
+LOG = """
+from casemate.guest import lean
+lean.leave_out()
+import asyncio, logging, sys
+from casemate.guest.lean.log import LaterLogging
+log, other = logging.getLogger("a.b"), logging.getLogger("c")
+asyncio.run(asyncio.sleep(0))
+log.debug("nowhere %s", 1)
+log.info("nowhere")
+assert not log.isEnabledFor(logging.INFO) and log.isEnabledFor(30)
+assert isinstance(sys.modules["logging"], LaterLogging)
+log.warning("told %s", 1)
+assert not isinstance(sys.modules["logging"], LaterLogging)
+try:
+    raise ValueError("hunter2")
+except ValueError:
+    other.exception("failed")
+log.info("nowhere")
+from logging import WARNING, getLogger
+assert getLogger("d").getEffectiveLevel() == WARNING == logging.WARNING
+"""
+
+
+def test_log_lines_are_those_of_a_guest_from_the_first_one_on() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LOG], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    first, second, third = done.stderr.splitlines()
+    assert (first, second) == ("a.b: told 1", "c: failed")
+    assert third.startswith("ValueError ")
+    assert "hunter2" not in done.stderr
+
+
+def test_a_library_that_logs_by_itself_gets_the_guest_s_lines_too() -> None:
+    script = "from casemate.guest import lean; lean.leave_out()\nimport logging; logging.error('e')"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == "root: e\n"
+
+
+HINTS = """
+from casemate.guest import lean
+lean.leave_out()
+import typing
+from datetime import UTC, datetime, timedelta
+hint = typing.Optional["int"]
+def f(x: "typing.List['int']") -> hint: ...
+assert typing.get_type_hints(f) == {"x": typing.List[int], "return": typing.Optional[int]}
+next_day = datetime.fromisoformat("2026-01-03T00:00:00+00:00")
+assert datetime(2026, 1, 2, tzinfo=UTC) + timedelta(days=1) == next_day
+import msgspec
+class Row(msgspec.Struct):
+    at: datetime
+    next: "Row | None" = None
+text = b'{"at": "2026-01-02T00:00:00Z", "next": {"at": "2026-01-03T00:00:00Z"}}'
+assert msgspec.json.decode(text, type=Row).next.at.day == 3
+"""
+
+
+def test_hints_that_are_text_and_dates_mean_what_they_did() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", HINTS], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr

@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from casemate.guest.log_lines import LogFormatter, tell_lost_error
+from casemate.guest.log_lines import LogFormatter
+from casemate.guest.loop import tell_lost_error
 
 
 def test_log_lines_never_hold_the_text_of_an_unexpected_error() -> None:

@@ -18,11 +18,3 @@ def test_doors_of_the_kernel_are_closed(tmp_path: Path) -> None:
 def test_a_kernel_without_one_of_them_is_told(tmp_path: Path) -> None:
     with pytest.raises(HostError, match="kernel setting kernel/dmesg_restrict"):
         machine.harden(tmp_path)
-
-
-def test_the_card_is_the_one_that_is_no_loopback(tmp_path: Path) -> None:
-    (tmp_path / "lo").mkdir()
-    with pytest.raises(HostError, match="no card"):
-        machine.network_card(tmp_path)
-    (tmp_path / "ens1").mkdir()
-    assert machine.network_card(tmp_path) == "ens1"

@@ -72,3 +72,9 @@ def test_root_whose_modules_cannot_be_loaded_is_told_and_ends(
     events = boot(bare, tmp_path / "disk", "-append", words)
     assert {event.kind for event in events} == {EventKind.FAILED}
     assert "initrd: cannot load /nowhere.ko: error 2" in {event.note for event in events}
+
+
+@pytest.mark.parametrize("insists", ["module.sig_enforce=1", "lockdown=integrity"])
+def test_kernel_that_insists_on_signed_modules_gets_them(bare: PodVmImage, insists: str) -> None:
+    words = f"{bare.manifest.command_line} {insists}"
+    assert [event.kind for event in boot(bare, bare.root, "-append", words)] == [EventKind.READY]

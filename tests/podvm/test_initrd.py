@@ -54,3 +54,10 @@ def test_list_that_the_program_would_not_read_whole_is_refused_at_build() -> Non
     assert len(initrd.list_of(["x" * 4093])) == initrd.LONGEST_LIST
     with pytest.raises(HostError, match="4096 bytes"):
         initrd.list_of(["x" * 4094])
+    with pytest.raises(HostError, match="4096 bytes"):
+        initrd.list_of_parts([("x" * 4090, 0, 1)])
+
+
+def test_parts_of_files_are_offset_size_and_path() -> None:
+    parts = [("usr/a", 0, 4096), ("usr/b", 8192, 12)]
+    assert initrd.list_of_parts(parts) == b"0 4096 /usr/a\n8192 12 /usr/b\n"

@@ -3,10 +3,10 @@ from pathlib import Path
 import pytest
 
 from casemate.errors import HostError
-from casemate.podvm import recipe, root
+from casemate.podvm import elf, recipe, root
 from casemate.podvm.root import LIBRARIES, Packages
 from casemate.podvm.tree import File, Tree
-from tests.sim.elf import linked_with
+from tests.sim.elf import linked_with, shared
 
 
 def packages(folder: Path, libraries: dict[str, bytes]) -> Packages:
@@ -35,6 +35,24 @@ def test_library_of_no_package_is_refused(tmp_path: Path) -> None:
     tree = Tree(nodes={"usr/bin/tool": File(linked_with(["libmissing.so"]))})
     with pytest.raises(HostError, match=r"libmissing\.so"):
         root.add_libraries(tree, packages(tmp_path, LIBC))
+
+
+def test_wheel_is_unlinked_from_libraries_of_which_it_uses_nothing(tmp_path: Path) -> None:
+    given = packages(
+        tmp_path,
+        {
+            **LIBC,
+            "libunused.so": shared([], has=["other"]),
+            "libused.so": shared([], has=["used"]),
+            "libold.so": shared([], has=["other"]),
+        },
+    )
+    wheel = shared(
+        ["libunused.so", "libused.so", "libold.so"], wants=["used"], versions=["libold.so"]
+    )
+    left = root.without_unused_libraries(wheel, given)
+    assert elf.needed(left) == ["libused.so", "libold.so"]
+    assert root.without_unused_libraries(b"text", given) == b"text"
 
 
 def test_links_are_followed_inside_the_packages_only(tmp_path: Path) -> None:

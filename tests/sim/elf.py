@@ -40,3 +40,33 @@ def linked_with(libraries: Sequence[str]) -> bytes:
         for name in libraries
     )
     return elf({".dynstr": (3, strings), ".dynamic": (_DYNAMIC, rows + bytes(16))})
+
+
+def shared(
+    needed: Sequence[str],
+    *,
+    wants: Sequence[str] = (),
+    has: Sequence[str] = (),
+    versions: Sequence[str] = (),
+) -> bytes:
+    """Make a library's outside: symbols, and the dynamic section in a segment of its own."""
+    names = b"\0" + b"".join(each.encode() + b"\0" for each in [*needed, *wants, *has])
+    at = {each: names.index(b"\0" + each.encode() + b"\0") + 1 for each in [*needed, *wants, *has]}
+    symbols = bytes(24)
+    for each in wants:
+        symbols += struct.pack("<IBBHQQ", at[each], 0x12, 0, 0, 0, 0)
+    for each in has:
+        symbols += struct.pack("<IBBHQQ", at[each], 0x12, 0, 7, 0, 0)
+    rows = [(1, at[each]) for each in needed] + [(5, 0), (0, 0)]
+    dynamic = b"".join(struct.pack("<qQ", *row) for row in rows)
+    last = len(versions) - 1
+    wanted = b"".join(
+        struct.pack("<HHIII", 1, 0, at[each], 0, 0 if n == last else 16)
+        for n, each in enumerate(versions)
+    )
+    sections = {".dynstr": (3, names), ".dynsym": (11, symbols), ".gnu.version_r": (1, wanted)}
+    plain = bytearray(elf({**sections, ".dynamic": (6, dynamic)}))
+    segment = struct.pack("<IIQQQQQQ", 2, 6, plain.index(dynamic), 0, 0, len(dynamic), 0, 8)
+    struct.pack_into("<Q", plain, 0x20, len(plain))
+    struct.pack_into("<HH", plain, 0x36, 56, 1)
+    return bytes(plain) + segment

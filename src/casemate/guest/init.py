@@ -46,7 +46,7 @@ def _keep_vault(ours: int, theirs: int) -> int:
     try:
         os.close(ours)
         import casemate.crypto.native  # noqa: F401
-        from casemate.guest import handover, machine
+        from casemate.guest import handover, network
         from casemate.guest.console import Console
         from casemate.net.unix import Channel
         from casemate.tee import attesters
@@ -58,7 +58,7 @@ def _keep_vault(ours: int, theirs: int) -> int:
         console = Console.open()
         console.note(Station.INITDATA, found.told())
         handover.bind(given, found.attester)
-        machine.configure_network()  # the vault is the first that needs it
+        network.configure()  # the vault is the first that needs it
         console.end(Station.INITDATA, handover.told(given))
         handover.confirm(agent)
         station = "attest"

@@ -1,8 +1,12 @@
 """The event loop of a guest's process: how it waits for programs, what it says of lost errors."""
 
 import asyncio
+import logging
+from typing import Any
 
-from casemate.guest import log_lines
+from casemate.guest.console import kind_and_place
+
+_log = logging.getLogger(__name__)
 
 
 def prepare() -> None:
@@ -10,9 +14,15 @@ def prepare() -> None:
 
     Programs are waited for by descriptors, not by a thread for each.
     """
-    log_lines.configure()
     loop = asyncio.get_running_loop()
-    loop.set_exception_handler(log_lines.tell_lost_error)
+    loop.set_exception_handler(tell_lost_error)
     watcher = asyncio.PidfdChildWatcher()
     watcher.attach_loop(loop)
     asyncio.get_event_loop_policy().set_child_watcher(watcher)
+
+
+def tell_lost_error(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log an error that nobody awaited; asyncio itself would print the text of it."""
+    error = context.get("exception")
+    said = "no error" if error is None else kind_and_place(error)
+    _log.error("%s: %s", context.get("message", "event loop"), said)

@@ -1,4 +1,4 @@
-"""The bare machine made usable: kernel file systems, modules, network. Runs before all else."""
+"""The bare machine made usable: kernel file systems and modules. Runs before all else."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from casemate.errors import HostError
-from casemate.linux import module, mount, netlink
+from casemate.linux import module, mount
 
 SCRATCH_MODULES: Final = Path("/usr/lib/casemate/modules.scratch")
 """Kernel modules that a sealed disk needs: absolute paths, one a line, in the order to load them.
@@ -56,14 +56,6 @@ HARDENING: Final = (
 )
 """Doors of the kernel that no pod needs; the host's serial line reaches the one of sysrq too."""
 
-ADDRESS: Final = ("10.0.2.15", 24)
-GATEWAY: Final = "10.0.2.2"
-NAMESERVER: Final = "10.0.2.3"
-"""QEMU's user-mode network: the address is always this one, so nobody has to be asked for it."""
-
-_RESOLVER: Final = Path("/run/resolv.conf")
-"""The image's /etc/resolv.conf points here."""
-
 
 def mount_all(table: Sequence[Mount] = MOUNTS) -> None:
     """Mount what the initrd has not mounted already.
@@ -102,29 +94,3 @@ def harden(settings: Path = Path("/proc/sys")) -> None:
             raise HostError(
                 f"kernel setting {name}", got=error.strerror, want=f"to be set to {value}"
             ) from error
-
-
-def configure_network(net: Path = Path("/sys/class/net")) -> None:
-    """Bring the loopback and the one network card up, with address, route and resolver.
-
-    Raises:
-        HostError: no card, or the kernel refuses.
-    """
-    netlink.set_up("lo")
-    card = network_card(net)
-    netlink.set_up(card)
-    netlink.add_address(card, *ADDRESS)
-    netlink.set_default_route(card, GATEWAY)
-    _RESOLVER.write_text(f"nameserver {NAMESERVER}\n", encoding="utf-8")
-
-
-def network_card(net: Path) -> str:
-    """Name of the first card that is not the loopback.
-
-    Raises:
-        HostError: there is none.
-    """
-    cards = sorted(entry.name for entry in net.iterdir() if entry.name != "lo")
-    if not cards:
-        raise HostError("network", got="no card", want="a virtio network card")
-    return cards[0]

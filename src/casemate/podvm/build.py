@@ -24,7 +24,7 @@ from casemate.podvm import (
     inputs,
     measurements,
     modules,
-    patterns,
+    rehearsal,
     root,
     sbom,
     uki,
@@ -175,10 +175,10 @@ def compose_root(build: Context) -> None:
     compiled = bytecode.compile_modules(
         sources, packages=build.packages.folder, work=build.work / "bytecode"
     )
-    found = patterns.collect(
+    held = rehearsal.hold(
         {**dict(site), **build.given.ours}, packages=build.packages.folder, work=build.work
     )
-    root.add_code(build.tree, compiled, found)
+    root.add_code(build.tree, compiled, held)
     if build.given.recipe.variant is Variant.DEBUG:
         build.tree.add("usr/bin/busybox", build.packages.file("usr/bin/busybox"))
 

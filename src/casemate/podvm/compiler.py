@@ -15,6 +15,7 @@ def compile_all() -> int:
     """Compile every file named on standard input; give the exit status."""
     for source, name, assertions, output in json.load(sys.stdin):
         tree = ast.parse(Path(source).read_bytes(), name)
+        drop_annotations(tree)
         if assertions:
             drop_docstrings(tree)
         code = compile(tree, name, "exec", dont_inherit=True, optimize=0 if assertions else 2)
@@ -29,6 +30,27 @@ def drop_docstrings(tree: ast.Module) -> None:
             first = node.body[0] if node.body else None
             if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
                 node.body = node.body[1:] or [ast.copy_location(ast.Pass(), first)]
+
+
+def drop_annotations(tree: ast.Module) -> None:
+    """Drop the annotations of functions and modules, which Python would evaluate at each import.
+
+    Those of classes stay: named tuples and msgspec's structures are made of them.
+    """
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            node.returns = None
+        elif isinstance(node, ast.arg):
+            node.annotation = None
+    tree.body = [_plain(node) for node in tree.body]
+
+
+def _plain(node: ast.stmt) -> ast.stmt:
+    if not isinstance(node, ast.AnnAssign):
+        return node
+    if node.value is None:
+        return ast.copy_location(ast.Pass(), node)
+    return ast.copy_location(ast.Assign([node.target], node.value), node)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@
 
 import struct
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from casemate.errors import InputError
 
@@ -15,6 +15,12 @@ _DYNAMIC: Final = 6
 """``sh_type`` of the dynamic section."""
 _LOAD: Final = 1
 """``p_type`` of a segment that is mapped."""
+_DYNAMIC_SEGMENT: Final = 2
+"""``p_type`` of the segment with the dynamic section."""
+_WRITABLE: Final = 2
+"""Bit of ``p_flags``."""
+_TABLES: Final = ((7, 8), (23, 2), (5, 10))
+"""``d_tag`` of address and size: relocations, those of the procedure table, names of symbols."""
 _NEEDED: Final = 1
 """``d_tag`` of a needed library's name."""
 
@@ -64,21 +70,128 @@ def loaded(data: bytes) -> bytes:
     Raises:
         InputError: a segment ends beyond the file.
     """
-    try:
-        (table,) = struct.unpack_from("<Q", data, 0x20)
-        size, count = struct.unpack_from("<HH", data, 0x36)
-        segments = [struct.unpack_from("<IIQQQQ", data, table + i * size) for i in range(count)]
-    except _MALFORMED as error:
-        raise InputError("ELF file", got=error, want="a well-formed program header") from error
-    if not any(kind == _LOAD for kind, *_ in segments):
+    table, size, segments = _segments(data)
+    if not any(segment.kind == _LOAD for segment in segments):
         return data
-    end = max(table + size * count, *(offset + length for _, _, offset, _, _, length in segments))
+    ends = (segment.offset + segment.size for segment in segments)
+    end = max(table + size * len(segments), *ends)
     if end > len(data):
         raise InputError("ELF file", got=f"{len(data)} bytes", want=f"segments, which end at {end}")
     kept = bytearray(data[:end])
     struct.pack_into("<Q", kept, 0x28, 0)  # where the section table is
     struct.pack_into("<HH", kept, 0x3C, 0, 0)  # how many it has, and which holds their names
     return bytes(kept)
+
+
+def relocated(data: bytes) -> list[tuple[int, int]]:
+    """Parts of a library that the dynamic loader reads whole: (offset, bytes).
+
+    The first holds symbols, their names and relocations, each of the others is a writable segment.
+
+    Raises:
+        InputError: no well-formed program header or dynamic section.
+    """
+    _, _, segments = _segments(data)
+    mapped = [segment for segment in segments if segment.kind == _LOAD]
+    try:
+        (dynamic,) = (segment for segment in segments if segment.kind == _DYNAMIC_SEGMENT)
+        rows = data[dynamic.offset : dynamic.offset + dynamic.size]
+        tags = dict(struct.iter_unpack("<qQ", rows))
+        there = ((tags[at], tags[size]) for at, size in _TABLES if at in tags)
+        end = max(_offset(mapped, address) + size for address, size in there)
+    except (*_MALFORMED, KeyError) as error:
+        raise InputError("ELF file", got=repr(error), want="a dynamic section") from error
+    written = [(each.offset, each.size) for each in mapped if each.flags & _WRITABLE]
+    return [(0, end), *written]
+
+
+def symbols(data: bytes) -> tuple[frozenset[str], frozenset[str]]:
+    """Names in the dynamic symbol table: those that the file wants of others, those that it has.
+
+    Raises:
+        InputError: no well-formed section or symbol table.
+    """
+    try:
+        every = {name: body for name, _, body in _sections(data)}
+        names = every.get(".dynstr", b"")
+        rows = struct.iter_unpack("<IBBHQQ", every.get(".dynsym", b""))
+        found = [(_text(names, name), section) for name, _, _, section, _, _ in rows]
+    except _MALFORMED as error:
+        raise InputError("ELF file", got=error, want="a well-formed symbol table") from error
+    wanted = frozenset(name for name, section in found if section == 0)
+    return wanted, frozenset(name for name, section in found if section != 0)
+
+
+def versioned(data: bytes) -> frozenset[str]:
+    """Names of the libraries of which the file wants symbols of a certain version.
+
+    Raises:
+        InputError: no well-formed table of wanted versions.
+    """
+    try:
+        every = {name: body for name, _, body in _sections(data)}
+        names, table = every.get(".dynstr", b""), every.get(".gnu.version_r", b"")
+        found, at, step = set(), 0, len(table)
+        while step:
+            _, _, name, _, step = struct.unpack_from("<HHIII", table, at)
+            found.add(_text(names, name))
+            at += step
+    except _MALFORMED as error:
+        raise InputError("ELF file", got=error, want="a well-formed version table") from error
+    return frozenset(found)
+
+
+def without_needed(data: bytes, library: str) -> bytes:
+    """Give a file which is no longer linked with a library; the rest of it stays where it is.
+
+    Raises:
+        InputError: no well-formed program header or dynamic section.
+    """
+    _, _, segments = _segments(data)
+    changed = bytearray(data)
+    try:
+        names = next((body for name, _, body in _sections(data) if name == ".dynstr"), b"")
+        for segment in (each for each in segments if each.kind == _DYNAMIC_SEGMENT):
+            end = segment.offset + segment.size
+            rows = list(struct.iter_unpack("<qQ", data[segment.offset : end]))
+            kept = [row for row in rows if row[0] != _NEEDED or _text(names, row[1]) != library]
+            kept += [(0, 0)] * (len(rows) - len(kept))
+            changed[segment.offset : end] = b"".join(struct.pack("<qQ", *row) for row in kept)
+    except _MALFORMED as error:
+        raise InputError("ELF file", got=error, want="a well-formed dynamic section") from error
+    return bytes(changed)
+
+
+class _Segment(NamedTuple):
+    """A row of the program header, as far as it matters here."""
+
+    kind: int
+    flags: int
+    offset: int
+    address: int
+    size: int
+
+
+def _segments(data: bytes) -> tuple[int, int, list[_Segment]]:
+    """Give where the program header is, the size of a row, and the rows (56 bytes each)."""
+    try:
+        (table,) = struct.unpack_from("<Q", data, 0x20)
+        size, count = struct.unpack_from("<HH", data, 0x36)
+        rows = [struct.unpack_from("<IIQQQQ", data, table + i * size) for i in range(count)]
+    except _MALFORMED as error:
+        raise InputError("ELF file", got=error, want="a well-formed program header") from error
+    found = [
+        _Segment(kind, flags, offset, at, length) for kind, flags, offset, at, _, length in rows
+    ]
+    return table, size, found
+
+
+def _offset(mapped: list[_Segment], address: int) -> int:
+    """Where in the file the byte is that is mapped at ``address``."""
+    for segment in mapped:
+        if 0 <= address - segment.address < segment.size:
+            return address - segment.address + segment.offset
+    raise ValueError(f"address {address:#x} is in no segment")
 
 
 def _needed(data: bytes) -> Iterator[str]:

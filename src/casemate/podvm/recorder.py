@@ -1,9 +1,9 @@
-"""Import what the guest imports and record each regular expression it compiles on the way.
+"""Import what the guest imports; record each module, and each regular expression it compiles.
 
 Run by the image's own Python, so it imports none of ours by itself, and nothing that compiles an
 expression before it is watched. Standard input: three lines, of words: the output file, folders to
-import from, modules to import. Output: marshalled, ``(pattern, flags)`` → what ``_sre.compile`` was
-given, in one order.
+import from, modules to import. Output: marshalled, a pair: names of modules, sorted; ``(pattern,
+flags)`` → what ``_sre.compile`` was given, in one order.
 """
 
 import importlib
@@ -22,7 +22,7 @@ def record() -> int:
         importlib.import_module(module)
     in_order = dict(sorted(found.items(), key=repr))
     with open(output, "wb") as file:  # noqa: PTH123  # pathlib is among what is recorded
-        file.write(marshal.dumps(in_order, 2))
+        file.write(marshal.dumps((sorted(sys.modules), in_order), 2))
     return 0
 
 

@@ -6,7 +6,7 @@ shell, no package manager, no login, no documentation.
 """
 
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +14,7 @@ from casemate.errors import HostError
 from casemate.podvm import elf, initrd, modules, start
 from casemate.podvm import recipe as recipes
 from casemate.podvm.bytecode import Module
+from casemate.podvm.rehearsal import Rehearsal
 from casemate.podvm.tree import File, Link, Tree
 
 LIBRARIES: Final = "usr/lib/x86_64-linux-gnu"
@@ -32,7 +33,7 @@ MODULE_LISTS: Final = {
 """Lists of kernel modules to load, absolute paths, dependencies first, one a line."""
 
 AHEAD: Final = "usr/lib/casemate/ahead"
-"""List of files that the initrd's program has read while the root's init starts."""
+"""List of parts of files that the initrd's program has read while the root's init starts."""
 
 _MERGED: Final = ("bin", "sbin", "lib", "lib64")
 """Folders that are links into usr/ on a merged system."""
@@ -63,16 +64,14 @@ _LOOSE: Final = (START, f"{STDLIB}/encodings/", f"{STDLIB}/os.py", f"{STDLIB}/__
 _UNCHECKED: Final = bytes.fromhex("a70d0d0a") + (1).to_bytes(4, "little") + bytes(8)
 """Head of a ``.pyc`` of Python 3.11: magic, hash-based and unchecked (PEP 552), no hash."""
 
-_READ_AHEAD: Final = (
-    ("usr/bin", "python3.11"),
-    (LIBRARIES, "libc.so.6"),
-    ("usr/lib/casemate", "bundle"),
+_WHOLE: Final = (("usr/bin", "python3.11"), (LIBRARIES, "libc.so.6"))
+_RELOCATED: Final = (
     (LIBRARIES, "libcrypto.so.3"),
     (LIBRARIES, "libssl.so.3"),
     (SITE, "cryptography/hazmat/bindings/_rust.abi3.so"),
     (SITE, "regorus/regorus.abi3.so"),
 )
-"""What every pod reads first, in this order, and most of it."""
+"""What every pod reads first: most of some files, and of some only what the loader relocates."""
 
 _INIT: Final = (
     "#!/usr/bin/python3.11 -ISB\n"
@@ -149,7 +148,7 @@ def compose(packages: Packages, site: Iterable[tuple[str, bytes]]) -> Tree:
     _add_extensions(tree, packages)
     for path, data in site:
         if not path.endswith(".py"):
-            tree.add(f"{SITE}/{path}", File(data))
+            tree.add(f"{SITE}/{path}", File(without_unused_libraries(data, packages)))
     add_libraries(tree, packages)
     for path, file in list(tree.files()):
         if elf.is_elf(file.data):
@@ -179,11 +178,8 @@ def sources(
     return found
 
 
-def add_code(tree: Tree, compiled: Mapping[str, bytes], patterns: bytes) -> None:
-    """Add compiled modules: what starts Python as files, everything else as one bundle.
-
-    ``patterns`` are the compiled regular expressions that go with them.
-    """
+def add_code(tree: Tree, compiled: Mapping[str, bytes], rehearsal: Rehearsal) -> None:
+    """Add compiled modules: what starts Python as files, everything else as one bundle."""
     bundled = {}
     for path, code in compiled.items():
         if path.startswith(_LOOSE):
@@ -191,21 +187,48 @@ def add_code(tree: Tree, compiled: Mapping[str, bytes], patterns: bytes) -> None
         else:
             name, package = _module_name(path)
             bundled[name] = (code, package, "/" + path)
-    tree.add(BUNDLE, File(start.encode(bundled, patterns)))
-    _add_list_to_read_ahead(tree)
+    bundle, beginning = start.encode(bundled, rehearsal.patterns, rehearsal.imported)
+    tree.add(BUNDLE, File(bundle))
+    _add_list_to_read_ahead(tree, beginning)
 
 
-def _add_list_to_read_ahead(tree: Tree) -> None:
-    files = [f"{folder}/{name}" for folder, name in _READ_AHEAD]
-    if missing := [file for file in files if file not in tree.nodes]:
-        raise HostError(missing[0], got="no such file", want="what the guest begins with")
-    tree.add(AHEAD, File(initrd.list_of(files)))
+def _add_list_to_read_ahead(tree: Tree, beginning: int) -> None:
+    parts = [(name, 0, len(data)) for name, data in _found(tree, _WHOLE)]
+    parts.append((BUNDLE, 0, beginning))
+    for name, data in _found(tree, _RELOCATED):
+        parts += ((name, *part) for part in elf.relocated(data))
+    tree.add(AHEAD, File(initrd.list_of_parts(parts)))
+
+
+def _found(tree: Tree, places: Iterable[tuple[str, str]]) -> Iterator[tuple[str, bytes]]:
+    files = dict(tree.files())
+    for folder, name in places:
+        path = f"{folder}/{name}"
+        if path not in files:
+            raise HostError(path, got="no such file", want="what the guest begins with")
+        yield path, files[path].data
 
 
 def _module_name(path: str) -> tuple[str, bool]:
     folder = SITE if path.startswith(SITE + "/") else STDLIB
     dotted = path.removeprefix(folder + "/").removesuffix(".py").replace("/", ".")
     return dotted.removesuffix(".__init__"), dotted.endswith(".__init__")
+
+
+def without_unused_libraries(data: bytes, packages: Packages) -> bytes:
+    """Give a file of a wheel without links to libraries of which it uses nothing.
+
+    Linkers leave them where nobody told them ``--as-needed``; each is loaded, relocated and set up
+    before the file can be used.
+    """
+    if not elf.is_elf(data):
+        return data
+    wanted, _ = elf.symbols(data)
+    for library in sorted({*elf.needed(data)} - elf.versioned(data)):
+        _, offered = elf.symbols(packages.file(f"{LIBRARIES}/{library}").data)
+        if not wanted & offered:
+            data = elf.without_needed(data, library)
+    return data
 
 
 def add_libraries(tree: Tree, packages: Packages) -> None:

@@ -1,28 +1,38 @@
 """How Python starts in the pod VM: every module out of one file, found by name.
 
 Under emulation, looking for a module in folders costs as much as running it. So the image holds
-all byte code in one bundle with an index: a module is one look-up and one read. Compiled into the
-image as ``casemate_start``; imports nothing that is not built into the interpreter.
+all byte code in one bundle with an index: a module is one look-up and one read. What Python does
+around that, locks and finders and specifications, costs twice as much again and is for programs
+with threads and modules in many places: while there is one thread, a module of the bundle is loaded
+without it. Compiled into the image as ``casemate_start``; imports nothing that is not built into
+the interpreter.
 
 Bundle: 8 bytes, little-endian: size of the index; the index (marshal: name → offset from the
 index's end, size, whether it is a package, path in tracebacks); code objects (marshal). One entry
-is no module: regular expressions, compiled when the image was built (podvm/patterns.py).
+is no module: regular expressions, compiled when the image was built (podvm/rehearsal.py). It and
+the modules that every pod imports come first, so that they can be read in one piece.
 """
 
 from __future__ import annotations
 
+import _thread
 import marshal
 import os
 import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
     from importlib.machinery import ModuleSpec
     from types import ModuleType
     from typing import Any
 
 _Spec: type[ModuleSpec] = type(sys.__spec__)
+_Module = type(sys)
+_importlib: Any = sys.modules["_frozen_importlib"]
+_find_and_load: Callable[..., ModuleType] = _importlib._find_and_load  # noqa: SLF001
+"""What the import statement calls for a module that is not there: its name, and how to import."""
 _SIZE_FIELD = 8
 _PATTERNS = ""
 """Name of the entry with the regular expressions."""
@@ -37,6 +47,38 @@ class Bundle:
         size = int.from_bytes(os.pread(self._file, _SIZE_FIELD, 0), "little")
         self._index = marshal.loads(os.pread(self._file, size, _SIZE_FIELD))  # noqa: S302  # ours
         self._start = _SIZE_FIELD + size
+
+    def load(self, name: str, import_: Callable[[str], object]) -> ModuleType:
+        """Give a module that is not loaded yet, as ``importlib``'s function of that purpose does.
+
+        What is not in the bundle is left to it, and all once there are threads: two may want the
+        same module.
+        """
+        spec = None if name in sys.modules or _thread._count() else self.find_spec(name)  # noqa: SLF001
+        if spec is None:
+            return _find_and_load(name, import_)
+        parent, _, child = name.rpartition(".")
+        if parent and parent not in sys.modules:
+            import_(parent)
+            if name in sys.modules:
+                return sys.modules[name]
+        module = _Module(name)
+        module.__spec__ = spec
+        module.__loader__ = spec.loader
+        module.__package__ = spec.parent
+        module.__file__ = spec.origin
+        if spec.submodule_search_locations is not None:
+            module.__path__ = spec.submodule_search_locations
+        sys.modules[name] = module
+        try:
+            self.exec_module(module)
+        except BaseException:
+            del sys.modules[name]
+            raise
+        module = sys.modules[name]  # a module may put something else in its own place
+        if parent:
+            setattr(sys.modules[parent], child, module)
+        return module
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -82,22 +124,34 @@ def _teach(compiler: Any, known: Mapping[tuple[str | bytes, int], tuple[Any, ...
     compiler.compile = compile_or_know
 
 
-def encode(modules: Mapping[str, tuple[bytes, bool, str]], patterns: bytes) -> bytes:
+def encode(
+    modules: Mapping[str, tuple[bytes, bool, str]], patterns: bytes, first: AbstractSet[str]
+) -> tuple[bytes, int]:
     """Write a bundle: name → marshalled code, whether it is a package, path in tracebacks.
 
-    ``patterns`` are compiled regular expressions as ``podvm/patterns.py`` collects them.
+    ``patterns`` are compiled regular expressions as ``podvm/rehearsal.py`` collects them, ``first``
+    the names of the modules that come first.
+
+    Returns:
+        The bundle, and how many bytes of it hold index, patterns and those modules.
     """
     index: dict[str, tuple[int, int, bool, str]] = {}
     body = bytearray()
+    beginning = 0
     entries = {**modules, _PATTERNS: (patterns, False, "")}
-    for name, (code, package, path) in sorted(entries.items()):
+    first = {*first, _PATTERNS}
+    for name in sorted(entries, key=lambda name: (name not in first, name)):
+        code, package, path = entries[name]
         index[name] = (len(body), len(code), package, path)
         body += code
-    encoded = marshal.dumps(index, 2)
-    return len(encoded).to_bytes(_SIZE_FIELD, "little") + encoded + bytes(body)
+        beginning = len(body) if name in first else beginning
+    encoded = marshal.dumps(dict(sorted(index.items())), 2)
+    head = len(encoded).to_bytes(_SIZE_FIELD, "little") + encoded
+    return head + bytes(body), len(head) + beginning
 
 
 def install(path: str) -> None:
     """Let imports be served by the bundle at ``path`` first."""
     finder: Any = Bundle(path)
     sys.meta_path.insert(0, finder)
+    _importlib._find_and_load = finder.load  # noqa: SLF001

@@ -8,7 +8,6 @@ from typing import Final
 import msgspec
 
 from casemate.errors import CasemateError, InputError
-from casemate.guest import machine
 from casemate.guest.attestation.agent import AttestationAgent
 from casemate.guest.hub import credentials, settings
 from casemate.guest.hub.documents import Documents
@@ -24,7 +23,6 @@ from casemate.guest.hub.resources import (
 from casemate.guest.hub.service import HubService, SecureMount
 from casemate.guest.hub.settings import BrokerKind, BrokerSettings, HubSettings
 from casemate.guest.reporting import Stations
-from casemate.linux import mount
 from casemate.net.ttrpc import Services
 from casemate.secret import Secret
 from casemate.wire import aael
@@ -106,6 +104,8 @@ def bind(tree: Path, place: Path) -> None:
     Raises:
         HostError: the kernel refuses.
     """
+    from casemate.linux import mount  # with ctypes, which attesting does not need
+
     place.mkdir(parents=True, exist_ok=True)
     mount.mount(tree, place, "", ("bind",))
 
@@ -119,6 +119,7 @@ def _secure_mounts(documents: Documents) -> SecureMount:
     async def secure_mount(
         kind: str, options: Mapping[str, str], flags: Sequence[str], mount_point: Path
     ) -> None:
+        from casemate.guest import machine
         from casemate.guest.storage.volumes import SecureMounts
 
         for modules in (machine.SCRATCH_MODULES, machine.VOLUME_MODULES):

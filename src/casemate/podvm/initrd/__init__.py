@@ -43,7 +43,23 @@ def list_of(files: Iterable[str]) -> bytes:
     Raises:
         HostError: it is longer than init.c reads.
     """
-    written = "".join(f"/{file}\n" for file in files).encode()
+    return _bounded("".join(f"/{file}\n" for file in files))
+
+
+def list_of_parts(parts: Iterable[tuple[str, int, int]]) -> bytes:
+    """Write a list of parts of files as init.c reads it: offset, bytes and absolute path.
+
+    Args:
+        parts: path, offset and bytes of each.
+
+    Raises:
+        HostError: it is longer than init.c reads.
+    """
+    return _bounded("".join(f"{offset} {size} /{file}\n" for file, offset, size in parts))
+
+
+def _bounded(text: str) -> bytes:
+    written = text.encode()
     if len(written) > LONGEST_LIST:
         raise HostError(
             "list of files for the initrd's program",

@@ -21,12 +21,12 @@ typedef unsigned long long u64;
 enum { /* system calls, x86-64 */
     READ = 0, WRITE = 1, OPEN = 2, CLOSE = 3, IOCTL = 16, NANOSLEEP = 35, FORK = 57, EXECVE = 59,
     EXIT = 60, CHDIR = 80, MKDIR = 83, UNLINK = 87, SETSID = 112, CHROOT = 161, MOUNT = 165,
-    REBOOT = 169, READAHEAD = 187, FINIT_MODULE = 313
+    REBOOT = 169, INIT_MODULE = 175, READAHEAD = 187
 };
 enum { O_RDONLY = 0, O_RDWR = 2 };
 enum { MS_RDONLY = 1, MS_NOSUID = 2, MS_NODEV = 4, MS_NOEXEC = 8, MS_MOVE = 8192 };
-enum { ENOENT = 2, EIO = 5, EEXIST = 17 };
-enum { BLOCK = 4096, SECTORS_PER_BLOCK = 8, HEX_DIGEST = 64, WHOLE_FILE = 1 << 30 };
+enum { EPERM = 1, ENOENT = 2, EIO = 5, EEXIST = 17, EKEYREJECTED = 129 };
+enum { BLOCK = 4096, SECTORS_PER_BLOCK = 8, HEX_DIGEST = 64, STEP = 1 << 17 };
 
 long call(long number, long a, long b, long c, long d, long e);
 __asm__(".text\n.global call\ncall:\n"
@@ -180,6 +180,36 @@ static void parameter(const char *name, char *into, long size)
     refuse("kernel command line without a verity parameter", name, "boot the image as it was built");
 }
 
+/* Size of a module without the signature that its builder appended: the signature, 12 bytes of which the
+ * last four give its size (big-endian), a mark (Linux, scripts/sign-file.c). */
+static long without_signature(const char *module, long size)
+{
+    static const char mark[] = "~Module signature appended~\n";
+    const char *end = module + size - (sizeof mark - 1);
+    u32 signature = 0;
+    long i, rest;
+    if (size < 12 + (long)sizeof mark) return size;
+    for (i = 0; mark[i]; i++)
+        if (end[i] != mark[i]) return size;
+    for (i = -4; i < 0; i++) signature = signature << 8 | (unsigned char)end[i];
+    rest = end - 12 - module;
+    return signature < rest ? rest - signature : size;
+}
+
+/* Loads a module. Its signature says nothing that is not known, since it comes from a file system that is
+ * measured or verified, and costs more than all else about it: the kernel hashes the whole file again and
+ * does RSA with 4096 bits. A kernel that insists on signatures (Secure Boot) says so and gets it. */
+static long load_module(const char *name)
+{
+    static char module[1 << 20];
+    long size = read_file(name, module, sizeof module), error;
+    if (size < 0) return size;
+    error = call(INIT_MODULE, (long)module, without_signature(module, size), (long)"", 0, 0);
+    if (error == -EPERM || error == -EKEYREJECTED)
+        error = call(INIT_MODULE, (long)module, size, (long)"", 0, 0);
+    return error;
+}
+
 /* Loads the files named in a list, one a line, and drops them: they were in memory, or stay on a
  * disk that is read-only. */
 static void load_modules(const char *from)
@@ -188,13 +218,11 @@ static void load_modules(const char *from)
     char *name = list, *end;
     if (read_file(from, list, sizeof list) < 0) fail("cannot read", from, 0);
     for (; *name; name = end + 1) {
-        long file, error;
+        long error;
         for (end = name; *end != '\n'; end++) {}
         *end = 0;
-        file = call(OPEN, (long)name, O_RDONLY, 0, 0, 0);
-        error = file < 0 ? file : call(FINIT_MODULE, file, (long)"", 0, 0, 0);
+        error = load_module(name);
         if (error < 0 && error != -EEXIST) fail("cannot load", name, error);
-        call(CLOSE, file, 0, 0, 0, 0);
         call(UNLINK, (long)name, 0, 0, 0, 0);
     }
 }
@@ -262,6 +290,12 @@ static u64 number(const char *text)
     return value;
 }
 
+static char *after_space(char *text)
+{
+    while (*text && *text != ' ') text++;
+    return *text ? text + 1 : text;
+}
+
 static void lay_verity(const char *more)
 {
     memset(&request, 0, sizeof request);
@@ -313,19 +347,36 @@ static void move_to_root(void)
     call(CHROOT, (long)".", 0, 0, 0, 0);
 }
 
-/* The root's init starts on one processor: meanwhile the other fetches, verifies and unpacks the
- * files that it will need, listed in the root. A child does it and ends. An image without the list, or
- * a file that cannot be read, is for init to find out: here nothing depends on it. */
+/* A fault reads 32 KiB around it where the kernel would read 128: of a library most is never used, and all
+ * that is read is hashed and unpacked. A kernel that cannot be told reads more, and nothing is wrong. */
+static void read_less_around(void)
+{
+    long file = call(OPEN, (long)"/sys/block/dm-0/queue/read_ahead_kb", O_RDWR, 0, 0, 0);
+    call(WRITE, file, (long)"32\n", 3, 0, 0);
+    call(CLOSE, file, 0, 0, 0, 0);
+}
+
+/* The root's init starts on one processor: meanwhile the other fetches, verifies and unpacks what it
+ * will need of some files, listed in the root: offset, bytes, path. The kernel reads no more at once than
+ * a device takes in one request, so this goes step by step. A child does it and ends. An image without the
+ * list, or a file that cannot be read, is for init to find out: here nothing depends on it. */
 static void read_ahead(void)
 {
     static char list[4096];
-    char *name = list, *end;
+    char *line = list, *end, *name;
     if (call(FORK, 0, 0, 0, 0, 0)) return;
     read_file("/usr/lib/casemate/ahead", list, sizeof list);
-    for (; *name; name = end + 1) {
-        for (end = name; *end != '\n'; end++) {}
+    for (; *line; line = end + 1) {
+        u64 offset = number(line), size;
+        long file;
+        for (end = line; *end != '\n'; end++) {}
         *end = 0;
-        call(READAHEAD, call(OPEN, (long)name, O_RDONLY, 0, 0, 0), 0, WHOLE_FILE, 0, 0);
+        name = after_space(line);
+        size = number(name);
+        file = call(OPEN, (long)after_space(name), O_RDONLY, 0, 0, 0);
+        for (size += offset; offset < size; offset += STEP)
+            call(READAHEAD, file, offset, size - offset < STEP ? size - offset : STEP, 0, 0);
+        call(CLOSE, file, 0, 0, 0, 0);
     }
     call(EXIT, 0, 0, 0, 0, 0);
 }
@@ -367,6 +418,7 @@ void begin(void)
     load_modules("/modules");
     find_disk();
     open_root();
+    read_less_around();
     move_to_root();
     read_ahead();
     process = load_beside();

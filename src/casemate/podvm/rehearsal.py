@@ -1,11 +1,14 @@
-"""Regular expressions of the guest, compiled when the image is built.
+"""The guest's imports, rehearsed when the image is built.
 
-Python compiles them in Python; those of the guest's imports are a tenth of all its importing. The
-image's own interpreter imports the guest here and its compiled forms go into the bundle, which
-gives them instead of compiling (podvm/start.py).
+The image's own interpreter imports the guest here. What it compiled of regular expressions goes
+into the bundle, which gives them instead of compiling (podvm/start.py): Python compiles them in
+Python, a tenth of all importing. And the modules it imported stand first in the bundle, since every
+pod reads them and few read the rest.
 """
 
+import marshal
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -17,8 +20,18 @@ _PATIENCE: Final = 120.0
 _STDLIB: Final = "usr/lib/python3.11"
 
 
-def collect(site: Mapping[str, bytes], *, packages: Path, work: Path) -> bytes:
-    """Give what ``start.encode`` takes: the compiled forms, marshalled.
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What came of it."""
+
+    imported: frozenset[str]
+    """Names of modules."""
+    patterns: bytes
+    """Compiled regular expressions, marshalled, as ``start.encode`` takes them."""
+
+
+def hold(site: Mapping[str, bytes], *, packages: Path, work: Path) -> Rehearsal:
+    """Import the guest's processes once.
 
     Args:
         site: every file of the guest's site folder, ours and the wheels'.
@@ -32,7 +45,7 @@ def collect(site: Mapping[str, bytes], *, packages: Path, work: Path) -> bytes:
         file = work / "site" / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data)
-    output = work / "patterns"
+    output = work / "rehearsal"
     stdlib = packages / _STDLIB
     folders = [str(folder) for folder in (work / "site", stdlib, stdlib / "lib-dynload")]
     lines = ([str(output)], folders, recipes.GUEST_PROCESSES)
@@ -41,4 +54,5 @@ def collect(site: Mapping[str, bytes], *, packages: Path, work: Path) -> bytes:
         input="\n".join(map(" ".join, lines)).encode(),
         timeout=_PATIENCE,
     )
-    return output.read_bytes()
+    imported, patterns = marshal.loads(output.read_bytes())  # noqa: S302  # ours
+    return Rehearsal(frozenset(imported), marshal.dumps(patterns, 2))

@@ -1,0 +1,34 @@
+"""Constants of the C modules ``ssl``, ``socket`` and ``signal``: they stay numbers."""
+
+import sys
+from collections.abc import Callable
+from types import ModuleType
+
+
+def numbers(
+    _cls: type,
+    name: str,
+    module: str,
+    keep: Callable[[str], bool],
+    source: ModuleType | None = None,
+) -> type:
+    """Do what ``enum`` does for a module's constants, but leave them what they are.
+
+    The enumeration's name is a kind of number with the constants as attributes, so that
+    ``Name(value)`` and ``Name.CONSTANT`` work; a number has no ``name``.
+    """
+    there = vars(sys.modules[module])
+    constants = {
+        key: value for key, value in vars(source or sys.modules[module]).items() if keep(key)
+    }
+    members = {"__new__": _number, "__module__": module, "__members__": constants}
+    made = type(name, (int,), {**constants, **members})
+    there.update(constants)
+    there[name] = made
+    return made
+
+
+def _number(cls: type[int], value: object) -> int:
+    if not isinstance(value, int):
+        raise ValueError(value)  # noqa: TRY004  # as an enumeration would: signal asks this of handlers
+    return int.__new__(cls, value)
