@@ -1,6 +1,16 @@
 import subprocess
 import sys
 
+
+def ran(script: str) -> subprocess.CompletedProcess[str]:
+    """Run a script, which must succeed, in an interpreter of its own: what is left out stays so."""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return done
+
+
 SCRIPT = """
 import casemate.guest.init
 from casemate.guest.lean import absent
@@ -18,10 +28,7 @@ assert all(isinstance(sys.modules[name], absent.Absent) for name in absent.UNUSE
 
 
 def test_the_guest_works_without_what_is_left_out() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False, timeout=60
-    )
-    assert done.returncode == 0, done.stderr
+    ran(SCRIPT)
 
 
 LATER = """
@@ -57,10 +64,7 @@ except RuntimeError:
 
 
 def test_what_is_loaded_later_is_whole_when_it_is_used() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", LATER], capture_output=True, text=True, check=False, timeout=60
-    )
-    assert done.returncode == 0, done.stderr
+    ran(LATER)
 
 
 CONSTANTS = """
@@ -98,10 +102,7 @@ assert type(side.next_event()) is h11.EndOfMessage
 
 
 def test_constants_that_stay_numbers_and_plain_events_work() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", CONSTANTS], capture_output=True, text=True, check=False, timeout=60
-    )
-    assert done.returncode == 0, done.stderr
+    ran(CONSTANTS)
 
 
 FORBIDDEN = ("rich", "click", "starlette", "joserfc", "prometheus_client", "httpx", "regorus")
@@ -109,7 +110,7 @@ FORBIDDEN = ("rich", "click", "starlette", "joserfc", "prometheus_client", "http
 
 def test_the_guest_imports_only_what_a_guest_needs() -> None:
     code = "import sys, casemate.guest.init, casemate.guest.pod; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = ran(code)
     assert not set(FORBIDDEN) & set(done.stdout.split())
 
 
@@ -127,15 +128,12 @@ from casemate.tee.cca.report import Token
 
 
 def test_every_attester_works_without_what_is_left_out() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", ATTESTERS], capture_output=True, text=True, check=False, timeout=60
-    )
-    assert done.returncode == 0, done.stderr
+    ran(ATTESTERS)
 
 
 def test_the_guest_loads_no_attester_before_its_tee_is_found() -> None:
     code = "import sys, casemate.guest.init, casemate.guest.pod; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = ran(code)
     loaded = done.stdout.split()
     assert not [name for name in loaded if name.endswith((".attester", ".opening"))]
     assert not [name for name in loaded if name.startswith("casemate.linux.nv")]
@@ -162,10 +160,7 @@ else:
 
 
 def test_message_classes_are_made_when_they_are_asked_for() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", MESSAGES], capture_output=True, text=True, check=False, timeout=60
-    )
-    assert done.returncode == 0, done.stderr
+    ran(MESSAGES)
 
 
 LOG = """
@@ -192,10 +187,7 @@ assert getLogger("d").getEffectiveLevel() == WARNING == logging.WARNING
 
 
 def test_log_lines_are_those_of_a_guest_from_the_first_one_on() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", LOG], capture_output=True, text=True, check=False, timeout=60
-    )
-    assert done.returncode == 0, done.stderr
+    done = ran(LOG)
     first, second, third = done.stderr.splitlines()
     assert (first, second) == ("a.b: told 1", "c: failed")
     assert third.startswith("ValueError ")
@@ -204,9 +196,7 @@ def test_log_lines_are_those_of_a_guest_from_the_first_one_on() -> None:
 
 def test_a_library_that_logs_by_itself_gets_the_guest_s_lines_too() -> None:
     script = "from casemate.guest import lean; lean.leave_out()\nimport logging; logging.error('e')"
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    )
+    done = ran(script)
     assert done.stderr == "root: e\n"
 
 
@@ -230,7 +220,4 @@ assert msgspec.json.decode(text, type=Row).next.at.day == 3
 
 
 def test_hints_that_are_text_and_dates_mean_what_they_did() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", HINTS], capture_output=True, text=True, check=False, timeout=60
-    )
-    assert done.returncode == 0, done.stderr
+    ran(HINTS)

@@ -61,3 +61,12 @@ def test_list_that_the_program_would_not_read_whole_is_refused_at_build() -> Non
 def test_parts_of_files_are_offset_size_and_path() -> None:
     parts = [("usr/a", 0, 4096), ("usr/b", 8192, 12)]
     assert initrd.list_of_parts(parts) == b"0 4096 /usr/a\n8192 12 /usr/b\n"
+
+
+def test_module_that_the_program_would_not_read_whole_is_refused_at_build(tmp_path: Path) -> None:
+    (tmp_path / "fits.ko").write_bytes(bytes(initrd.LARGEST_MODULE))
+    (tmp_path / "large.ko").write_bytes(bytes(initrd.LARGEST_MODULE + 1))
+    assert "static char module[1 << 20];" in initrd.SOURCE.read_text()  # and a byte for the end
+    assert len(initrd.module_bytes(tmp_path / "fits.ko")) == initrd.LARGEST_MODULE
+    with pytest.raises(HostError, match=r"large\.ko: got 1048576 bytes"):
+        initrd.pack(b"", [tmp_path / "large.ko"])

@@ -269,7 +269,7 @@ def _add_kernel_modules(tree: Tree, packages: Packages) -> None:
     for path, wanted in MODULE_LISTS.items():
         new = [module for module in modules.plan(folder, wanted) if module not in loaded]
         for module in new:
-            tree.add(f"{MODULES}/{module.name}", File(module.read_bytes()))
+            tree.add(f"{MODULES}/{module.name}", File(initrd.module_bytes(module)))
         tree.add(path, File(initrd.list_of(f"{MODULES}/{module.name}" for module in new)))
         loaded += new
 

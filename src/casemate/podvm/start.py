@@ -73,7 +73,7 @@ class Bundle:
         try:
             self.exec_module(module)
         except BaseException:
-            del sys.modules[name]
+            sys.modules.pop(name, None)  # it may have done so itself
             raise
         module = sys.modules[name]  # a module may put something else in its own place
         if parent:

@@ -10,6 +10,8 @@ from casemate.errors import HostError
 SOURCE: Final = Path(__file__).parent / "init.c"
 LONGEST_LIST: Final = 4095
 """Bytes of a list of files that init.c reads."""
+LARGEST_MODULE: Final = (1 << 20) - 1
+"""Bytes of a kernel module that init.c reads."""
 
 _REGULAR: Final = 0o100000
 _FOLDER: Final = 0o040000
@@ -27,7 +29,7 @@ class Entry:
 
 def pack(program: bytes, modules: Iterable[Path]) -> bytes:
     """Make the initrd: ``/init``, the modules, and ``/modules`` that names them in order."""
-    files = {f"{module.name}": module.read_bytes() for module in modules}
+    files = {module.name: module_bytes(module) for module in modules}
     listed = list_of(files)
     entries = [
         Entry("init", 0o755, program),
@@ -35,6 +37,22 @@ def pack(program: bytes, modules: Iterable[Path]) -> bytes:
         *(Entry(name, 0o644, data) for name, data in files.items()),
     ]
     return archive(entries)
+
+
+def module_bytes(file: Path) -> bytes:
+    """Read a kernel module that init.c will load.
+
+    Raises:
+        HostError: it is larger than init.c reads.
+    """
+    data = file.read_bytes()
+    if len(data) > LARGEST_MODULE:
+        raise HostError(
+            f"kernel module {file.name}",
+            got=f"{len(data)} bytes",
+            want=f"at most {LARGEST_MODULE} bytes",
+        )
+    return data
 
 
 def list_of(files: Iterable[str]) -> bytes:
