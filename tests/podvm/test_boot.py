@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from casemate.linux import program
-from casemate.podvm import build, root
+from casemate.podvm import build, inputs, recipe, root
 from casemate.podvm import disk as disks
 from casemate.podvm.image import PodVmImage
 from casemate.podvm.recipe import Recipe, Variant
@@ -25,7 +25,13 @@ def bare() -> PodVmImage:
 
 
 def boot(bare: PodVmImage, disk: Path, *more: str) -> list[ConsoleEvent]:
-    """Boot without a TPM (this is not about measurements); give what the guest said."""
+    """Give the events that the guest told."""
+    events = (console.parse(line) for line in said(bare, disk, *more).splitlines())
+    return [event for event in events if event is not None]
+
+
+def said(bare: PodVmImage, disk: Path, *more: str) -> bytes:
+    """Boot without a TPM (this is not about measurements); give what came over the serial line."""
     done = program.run(
         ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
          "-machine", "q35,smm=off,vmport=off,graphics=off", "-accel", "tcg", "-cpu", "max",
@@ -35,8 +41,7 @@ def boot(bare: PodVmImage, disk: Path, *more: str) -> list[ConsoleEvent]:
          "-device", "virtio-blk-pci,drive=root,serial=root", *more],
         timeout=120,
     )  # fmt: skip
-    events = (console.parse(line) for line in done.stdout.splitlines())
-    return [event for event in events if event is not None]
+    return done.stdout
 
 
 def test_image_boots_to_its_root(bare: PodVmImage) -> None:
@@ -72,6 +77,68 @@ def test_root_whose_modules_cannot_be_loaded_is_told_and_ends(
     events = boot(bare, tmp_path / "disk", "-append", words)
     assert {event.kind for event in events} == {EventKind.FAILED}
     assert "initrd: cannot load /nowhere.ko: error 2" in {event.note for event in events}
+
+
+LOOKS_AROUND = """#!/usr/bin/busybox sh
+b=/usr/bin/busybox
+while $b grep -q ') [^Z]' /proc/$CASEMATE_READYING/stat; do $b usleep 50000; done
+$b sed 's/^/MOUNT /' /proc/mounts
+cd /proc/sys/kernel
+for name in dmesg_restrict kexec_load_disabled kptr_restrict sysrq unprivileged_bpf_disabled \\
+    unprivileged_userns_clone; do echo KERNEL $name $($b cat $name); done
+$b poweroff -f
+"""
+
+
+def test_machine_is_mounted_and_hardened_beside_its_first_program(
+    bare: PodVmImage, tmp_path: Path
+) -> None:
+    given = inputs.gather(Recipe(), build.default_cache(), progress=lambda _: None)
+    packages = root.Packages(tmp_path / "packages")
+    context = build.Context(given, lambda _: None, tmp_path, tmp_path / "image", packages)
+    build.unpack_packages(context)
+    tree = Tree(folders=set(recipe.DIRECTORIES))
+    tree.add("sbin/init", File(LOOKS_AROUND.encode(), 0o755))
+    tree.add("usr/bin/busybox", packages.file("usr/bin/busybox"))
+    for path in root.MODULE_LISTS:
+        tree.add(path, File(b""))
+    made = disks.build(tree, tmp_path / "disk", work=tmp_path / "work", compression="")
+    words = " ".join(("console=ttyS0 quiet", *made.kernel_arguments))
+    lines = said(bare, tmp_path / "disk", "-append", words).decode().splitlines()
+    mounts: dict[str, tuple[str, set[str]]] = {}
+    for line in lines:
+        if line.startswith("MOUNT "):
+            _, _, place, kind, options, *_ = line.split()
+            mounts[place] = (kind, {*options.split(",")})
+    hard = {"nosuid", "nodev", "noexec"}
+    for place, kind, wanted in (
+        ("/", "erofs", {"ro"}),
+        ("/proc", "proc", hard),
+        ("/sys", "sysfs", hard),
+        ("/sys/kernel/security", "securityfs", hard),
+        ("/sys/fs/cgroup", "cgroup2", hard),
+        ("/dev", "devtmpfs", {"nosuid"}),
+        ("/dev/pts", "devpts", {"nosuid", "noexec", "mode=620", "ptmxmode=666"}),
+        ("/dev/mqueue", "mqueue", hard),
+        ("/dev/shm", "tmpfs", {"nosuid", "nodev"}),  # in the guest
+        ("/run", "tmpfs", {"nosuid", "nodev", "mode=755"}),
+        ("/tmp", "tmpfs", {"nosuid", "nodev"}),  # in the guest
+    ):
+        assert mounts[place][0] == kind
+        assert wanted <= mounts[place][1], place
+    settings = {name: value for _, name, value in map(str.split, filter(_is_setting, lines))}
+    assert settings == {
+        "dmesg_restrict": "1",
+        "kexec_load_disabled": "1",
+        "kptr_restrict": "2",
+        "sysrq": "0",
+        "unprivileged_bpf_disabled": "1",
+        "unprivileged_userns_clone": "0",
+    }
+
+
+def _is_setting(line: str) -> bool:
+    return line.startswith("KERNEL ")
 
 
 @pytest.mark.parametrize("insists", ["module.sig_enforce=1", "lockdown=integrity"])

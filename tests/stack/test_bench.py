@@ -41,5 +41,16 @@ def test_waiting_for_attestation_is_no_part_of_the_pull() -> None:
     assert boot.pulled(events) == pytest.approx(4.0)
 
 
+def test_fetching_what_decides_about_images_is_no_part_of_the_pull() -> None:
+    events = heard(
+        (1.0, EventKind.BEGIN, Station.PULL),
+        (2.0, EventKind.END, Station.ATTEST),
+        (3.0, EventKind.END, Station.RELEASE),
+        (5.0, EventKind.END, Station.RELEASE),
+        (7.0, EventKind.END, Station.PULL),
+    )
+    assert boot.pulled(events) == pytest.approx(4.0)
+
+
 def test_pod_that_pulled_nothing_has_nothing_taken_out() -> None:
     assert boot.pulled(heard((1.0, EventKind.BEGIN, Station.PULL))) == 0

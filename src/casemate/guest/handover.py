@@ -1,11 +1,9 @@
-"""What agent and vault say to each other before the network: the initdata, and that it is bound.
+"""What the vault does with the initdata before the network, and how the agent hears of it.
 
-The agent has read the initdata and gives it on byte for byte; the vault, which alone touches the
-TEE, binds what it was given, opens the network and says so. It does this before it has imported
-the rest of itself, since the agent waits for it. Then the pair carries ttrpc (hub_client.py).
-
-One message each way: 8 bytes, little-endian, one more than the size of the initdata (0: none is
-there), and the TOML; the answer is one byte. The two are parted before either has read anything.
+The vault is forked with the initdata that process 1 has read; the vault alone touches the TEE. It
+binds them, opens the network and says so with one byte on the socket pair that only the two have.
+It does this before it has imported the rest of itself, since the agent waits for it. Then the pair
+carries ttrpc (hub_client.py).
 """
 
 from typing import Final, Protocol
@@ -13,10 +11,8 @@ from typing import Final, Protocol
 from casemate.crypto.digest import Digest
 from casemate.errors import HostError
 from casemate.net.unix import Channel
-from casemate.wire import initdata
 from casemate.wire.initdata import Initdata
 
-_SIZE: Final = 8
 _BOUND: Final = b"\1"
 
 
@@ -24,36 +20,6 @@ class Binds(Protocol):
     """The part of an attester that binds."""
 
     def bind_init_data(self, digest: Digest) -> None: ...
-
-
-def offer(channel: Channel, document: Initdata | None) -> None:
-    """Give the initdata to the vault.
-
-    Raises:
-        HostError: the vault is gone.
-    """
-    size = 0 if document is None else len(document.raw) + 1
-    try:
-        channel.sendall(size.to_bytes(_SIZE, "little"))
-        if document is not None:
-            channel.sendall(document.raw)
-    except OSError as error:
-        raise _gone(error, "vault") from error
-
-
-def receive(channel: Channel) -> Initdata | None:
-    """Take the initdata that the agent gives; blocks until it is there.
-
-    Raises:
-        HostError: the agent is gone.
-        InputError: what came is no initdata.
-    """
-    size = int.from_bytes(_exactly(channel, _SIZE, "agent"), "little")
-    if size == 0:
-        return None
-    if size - 1 > initdata.LARGEST:
-        raise _gone(f"{size} bytes", "agent")
-    return initdata.parse(_exactly(channel, size - 1, "agent"))
 
 
 def bind(document: Initdata | None, attester: Binds) -> None:
@@ -89,22 +55,12 @@ def await_bound(channel: Channel) -> None:
     Raises:
         HostError: the vault ended instead, and told why on the console.
     """
-    answer = _exactly(channel, len(_BOUND), "vault")
+    try:
+        answer = channel.recv(len(_BOUND))
+    except OSError as error:
+        raise _gone(error, "vault") from error
     if answer != _BOUND:
-        raise _gone(answer, "vault")
-
-
-def _exactly(channel: Channel, size: int, peer: str) -> bytes:
-    found = bytearray()
-    while len(found) < size:
-        try:
-            more = channel.recv(size - len(found))
-        except OSError as error:
-            raise _gone(error, peer) from error
-        if not more:
-            raise _gone("the end of the channel", peer)
-        found += more
-    return bytes(found)
+        raise _gone(answer or "the end of the channel", "vault")
 
 
 def _gone(got: object, peer: str) -> HostError:

@@ -4,17 +4,17 @@ Order is security: mounts, modules, user data, initdata bound to the TEE, and on
 Whatever goes wrong is told on the console, and the machine is powered off; there is no shell to
 fall into and nothing to retry by hand.
 
-The kernel modules are loaded beside us, by a process that the initrd's program began and that we
-find as our child. Two more are forked from this one: one seals the scratch disk and ends. The vault
-(``guest/vault.py``) attests and holds what the pod is given for it; process 1 is the agent
-(``guest/pod.py``). These two part before anything is imported, since importing is most of what a
-start costs and there are two processors.
+The machine is readied beside us, by a process that the initrd's program began and that we find as
+our child: kernel modules, mounts, hardening. Two more are forked from this one. One seals the
+scratch disk and ends. The vault (``guest/vault.py``) attests and holds what the pod is given for
+it; process 1 is the agent (``guest/pod.py``). These two part as soon as what both need is imported
+and the initdata are read: importing is most of what a start costs, and no secret is there yet.
 """
 
 import os
 from _socket import AF_UNIX, SOCK_STREAM, socketpair  # ``socket`` is a tenth of a second, emulated
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from casemate.guest import lean
 
@@ -22,81 +22,48 @@ lean.leave_out()  # before whatever imports what it leaves out
 
 from casemate.linux import fork  # noqa: E402
 
+if TYPE_CHECKING:
+    from casemate.guest.console import Console
+    from casemate.wire.initdata import Initdata
+
 _ENVIRONMENT: Final = {"HOME": "/root", "LANG": "C.UTF-8", "TMPDIR": "/tmp"}  # noqa: S108  # ours alone
 
-_LOADING: Final = "CASEMATE_LOADING"
-"""The process that loads the modules, as ``podvm/initrd/init.c`` names it in our environment."""
+_READYING: Final = "CASEMATE_READYING"
+"""The process that readies the machine, as ``podvm/initrd/init.c`` names it in our environment."""
 
 
 def main() -> int:
     """Run the pod; never returns, the machine ends with it."""
     os.environ.update(_ENVIRONMENT)
-    ours, theirs = (end.detach() for end in socketpair(AF_UNIX, SOCK_STREAM))
-    vault = fork.begin(lambda: _keep_vault(ours, theirs))
-    os.close(theirs)
-    _be_agent(ours, vault)
+    _run()
     from casemate.linux import power
 
     power.off()
 
 
-def _keep_vault(ours: int, theirs: int) -> int:
-    """Be the vault; what the agent does not import first: it makes the rest quick meanwhile."""
-    station = "initdata"
-    try:
-        os.close(ours)
-        import casemate.crypto.native  # noqa: F401
-        from casemate.guest import handover, network
-        from casemate.guest.console import Console
-        from casemate.net.unix import Channel
-        from casemate.tee import attesters
-        from casemate.trace import Station
-
-        agent = Channel(fileno=theirs)
-        given = handover.receive(agent)
-        found = attesters.detect_and_tell()
-        console = Console.open()
-        console.note(Station.INITDATA, found.told())
-        handover.bind(given, found.attester)
-        network.configure()  # the vault is the first that needs it
-        console.end(Station.INITDATA, handover.told(given))
-        handover.confirm(agent)
-        station = "attest"
-        import asyncio
-
-        from casemate.guest import vault
-
-        asyncio.run(vault.serve(given, found.attester, console, agent))
-    except BaseException as error:
-        _tell(station, error)
-        raise
-    return 0
-
-
-def _be_agent(channel: int, vault: int) -> None:
+def _run() -> None:
     station = "boot"
     try:
-        from casemate.guest import machine
+        fork.join(int(os.environ.pop(_READYING)), "modules, mounts and kernel settings")
+        sealing = _beside(_seal)
         from casemate.guest.console import Console
         from casemate.trace import Station
 
-        machine.mount_all()
         console = Console.open()
         console.end(Station.BOOT, "userland")
-        fork.join(int(os.environ.pop(_LOADING)), "kernel modules")
-        sealing = _beside(_seal, channel)
-        machine.harden()
+        import asyncio
+
         from casemate.guest import handover, provision
         from casemate.net.unix import Channel
 
         station = "initdata"
         given = provision.receive(console)
-        beside = Channel(fileno=channel)
-        handover.offer(beside, given.initdata)
-        import asyncio  # while the vault binds
+        ours, theirs = (end.detach() for end in socketpair(AF_UNIX, SOCK_STREAM))
+        vault = fork.begin(lambda: _keep_vault(given.initdata, console, ours, theirs))
+        os.close(theirs)
+        from casemate.guest import pod  # while the vault binds
 
-        from casemate.guest import pod
-
+        beside = Channel(fileno=ours)
         handover.await_bound(beside)
         station = "serve"
         asyncio.run(pod.serve(given, console, pod.Beside(sealing, vault, beside)))
@@ -104,15 +71,39 @@ def _be_agent(channel: int, vault: int) -> None:
         _tell(station, error)
 
 
-def _beside(run: Callable[[], int], channel: int) -> int:
-    """Do something in a process of its own, which tells by itself why it failed.
+def _keep_vault(initdata: "Initdata | None", console: "Console", ours: int, theirs: int) -> int:
+    station = "initdata"
+    try:
+        os.close(ours)
+        import asyncio
 
-    The channel is for agent and vault alone.
-    """
+        from casemate.guest import handover, network
+        from casemate.net.unix import Channel
+        from casemate.tee import attesters
+        from casemate.trace import Station
+
+        agent = Channel(fileno=theirs)
+        found = attesters.detect_and_tell()
+        console.note(Station.INITDATA, found.told())
+        handover.bind(initdata, found.attester)
+        network.configure()  # the vault is the first that needs it
+        console.end(Station.INITDATA, handover.told(initdata))
+        handover.confirm(agent)
+        station = "attest"
+        from casemate.guest import vault
+
+        asyncio.run(vault.serve(initdata, found.attester, console, agent))
+    except BaseException as error:
+        _tell(station, error)
+        raise
+    return 0
+
+
+def _beside(run: Callable[[], int]) -> int:
+    """Do something in a process of its own, which tells by itself why it failed."""
 
     def told() -> int:
         try:
-            os.close(channel)
             return run()
         except BaseException as error:
             _tell("boot", error)

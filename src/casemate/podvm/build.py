@@ -260,7 +260,7 @@ def write_manifest(build: Context) -> None:
 
 
 def _bare_tree(build: Context) -> Tree:
-    folders = {"dev", "proc", "sys"}
+    folders = set(recipes.DIRECTORIES)
     nothing = {path: File(b"") for path in root.MODULE_LISTS}
     program = _compile(build, "bare", ["-DBARE"])
     return Tree(nodes={"sbin/init": File(program, 0o755), **nothing}, folders=folders)

@@ -78,6 +78,8 @@ GUEST_PROCESSES: Final = (
     GUEST_ENTRY,
     "casemate.guest.storage.scratch",
     "casemate.guest.vault",
+    "casemate.guest.hub.serve",
+    "casemate.guest.rest.serve",
     "casemate.guest.pod",
 )
 """What the guest's processes import; the entry first, since it leaves modules out."""

@@ -6,7 +6,7 @@ shell, no package manager, no login, no documentation.
 """
 
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -64,14 +64,35 @@ _LOOSE: Final = (START, f"{STDLIB}/encodings/", f"{STDLIB}/os.py", f"{STDLIB}/__
 _UNCHECKED: Final = bytes.fromhex("a70d0d0a") + (1).to_bytes(4, "little") + bytes(8)
 """Head of a ``.pyc`` of Python 3.11: magic, hash-based and unchecked (PEP 552), no hash."""
 
-_WHOLE: Final = (("usr/bin", "python3.11"), (LIBRARIES, "libc.so.6"))
-_RELOCATED: Final = (
-    (LIBRARIES, "libcrypto.so.3"),
-    (LIBRARIES, "libssl.so.3"),
-    (SITE, "cryptography/hazmat/bindings/_rust.abi3.so"),
-    (SITE, "regorus/regorus.abi3.so"),
+_DYNLOAD: Final = f"{STDLIB}/lib-dynload"
+_TAG: Final = "cpython-311-x86_64-linux-gnu"
+_BEFORE_THE_BUNDLE: Final = (
+    LOADER,
+    "usr/bin/python3.11",
+    f"{LIBRARIES}/libc.so.6",
+    f"{LIBRARIES}/libm.so.6",
+    f"{LIBRARIES}/libz.so.1",
+    f"{LIBRARIES}/libexpat.so.1",
 )
-"""What every pod reads first: most of some files, and of some only what the loader relocates."""
+_AFTER_THE_BUNDLE: Final = (
+    f"{SITE}/msgspec/_core.{_TAG}.so",
+    f"{LIBRARIES}/libcrypto.so.3",
+    f"{_DYNLOAD}/_hashlib.{_TAG}.so",
+    f"{LIBRARIES}/libssl.so.3",
+    f"{_DYNLOAD}/_ssl.{_TAG}.so",
+    f"{_DYNLOAD}/_asyncio.{_TAG}.so",
+    f"{SITE}/_cffi_backend.{_TAG}.so",
+    f"{LIBRARIES}/libgcc_s.so.1",
+    f"{SITE}/google/_upb/_message.abi3.so",
+    f"{_DYNLOAD}/_ctypes.{_TAG}.so",
+    f"{LIBRARIES}/libffi.so.8",
+)
+"""Files of which a pod's start reads nearly everything, in the order of their use."""
+_RELOCATED: Final = (
+    f"{SITE}/cryptography/hazmat/bindings/_rust.abi3.so",
+    f"{SITE}/regorus/regorus.abi3.so",
+)
+"""Large libraries of which a start uses little: what the loader relocates is read first."""
 
 _INIT: Final = (
     "#!/usr/bin/python3.11 -ISB\n"
@@ -193,20 +214,19 @@ def add_code(tree: Tree, compiled: Mapping[str, bytes], rehearsal: Rehearsal) ->
 
 
 def _add_list_to_read_ahead(tree: Tree, beginning: int) -> None:
-    parts = [(name, 0, len(data)) for name, data in _found(tree, _WHOLE)]
+    parts = [(path, 0, len(_found(tree, path))) for path in _BEFORE_THE_BUNDLE]
     parts.append((BUNDLE, 0, beginning))
-    for name, data in _found(tree, _RELOCATED):
-        parts += ((name, *part) for part in elf.relocated(data))
+    parts += ((path, 0, len(_found(tree, path))) for path in _AFTER_THE_BUNDLE)
+    for path in _RELOCATED:
+        parts += ((path, *part) for part in elf.relocated(_found(tree, path)))
     tree.add(AHEAD, File(initrd.list_of_parts(parts)))
 
 
-def _found(tree: Tree, places: Iterable[tuple[str, str]]) -> Iterator[tuple[str, bytes]]:
-    files = dict(tree.files())
-    for folder, name in places:
-        path = f"{folder}/{name}"
-        if path not in files:
-            raise HostError(path, got="no such file", want="what the guest begins with")
-        yield path, files[path].data
+def _found(tree: Tree, path: str) -> bytes:
+    file = tree.nodes.get(path)
+    if not isinstance(file, File):
+        raise HostError(path, got="no such file", want="what the guest begins with")
+    return file.data
 
 
 def _module_name(path: str) -> tuple[str, bool]:

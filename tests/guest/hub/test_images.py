@@ -13,6 +13,7 @@ from casemate.crypto.keys import Kind, PrivateKey
 from casemate.errors import CasemateError, InputError, PeerError, VerificationError
 from casemate.guest.attestation import serve as agents
 from casemate.guest.hub import serve as hubs
+from casemate.guest.hub import settings as hub_settings
 from casemate.guest.reporting import Stations
 from casemate.net.http import HttpClient
 from casemate.net.http_server import Answer
@@ -134,7 +135,7 @@ async def guest(shelf: Shelf, tmp_path: Path, **image: object) -> AsyncIterator[
         documents = {"aa.toml": aa, "cdh.toml": cdh(broker, shelf, tmp_path / "work", **image)}
         data = initdata.build(documents)
         agent = agents.build(SampleAttester(), data, stations)
-        hub = hubs.build(agent, data, stations, show=_link)
+        hub = hubs.build(agent, hub_settings.of(data), stations, show=_link)
         try:
             yield Guest(hub, broker, events, tmp_path / "bundles")
         finally:

@@ -9,6 +9,7 @@ from casemate.errors import CasemateError, HostError, InputError
 from casemate.guest.attestation import serve as agents
 from casemate.guest.hub import credentials
 from casemate.guest.hub import serve as hubs
+from casemate.guest.hub import settings as hub_settings
 from casemate.guest.hub.documents import Documents
 from casemate.guest.hub.names import IMAGES, KEYS, MOUNTS, RESOURCES
 from casemate.guest.hub.settings import CREDENTIALS, CredentialSettings
@@ -46,7 +47,9 @@ def hub(mounts: Mounts | None = None, cdh: str = "") -> hubs.Hub:
     stations = Stations(events.append)
     data = initdata.build({"cdh.toml": cdh})
     agent = agents.build(SampleAttester(), data, stations)
-    return hubs.build(agent, data, stations, secure_mount=mounts.mount if mounts else None)
+    return hubs.build(
+        agent, hub_settings.of(data), stations, secure_mount=mounts.mount if mounts else None
+    )
 
 
 async def test_every_service_answers_on_the_socket(tmp_path: Path) -> None:

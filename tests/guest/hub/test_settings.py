@@ -30,6 +30,34 @@ def test_upstreams_cdh_toml_is_read() -> None:
     assert parsed.image.max_concurrent_layer_downloads_per_image == 4
 
 
+@pytest.mark.parametrize(
+    ("text", "begins"),
+    [
+        ("", False),
+        ("[kbc]\nname = 'cc_kbc'\nurl = 'https://x'", False),
+        ("[image]\nimage_security_policy_uri = 'kbs:///a/b/c'", False),
+        ("[kbc]\nname = 'offline_fs_kbc'\n[image]\nsigstore_config_uri = 'kbs:///a/b/c'", False),
+        ("[kbc]\nname = 'cc_kbc'\n[image]\nsigstore_config_uri = 'file:///a'", False),
+        ("[kbc]\nname = 'cc_kbc'\n[image]\nimage_security_policy_uri = 'kbs:///a/b/c'", True),
+        ("[kbc]\nname = 'cc_kbc'\n[image]\nregistry_configuration_uri = 'kbs:///a/b/c'", True),
+        (
+            f"""
+            [kbc]
+            name = 'cc_kbc'
+            [[credentials]]
+            resource_uri = 'kbs:///a/b/c'
+            path = '{hub_settings.CREDENTIALS}/x'
+            """,
+            True,
+        ),
+    ],
+)
+def test_guest_begins_with_attestation_where_something_attested_is_fetched_at_start(
+    text: str, *, begins: bool
+) -> None:
+    assert hub_settings.parse(text).begins_with_attestation is begins
+
+
 def test_empty_documents_give_the_defaults() -> None:
     assert agent_settings.parse("").token_configs.kbs is None
     assert not agent_settings.parse("").eventlog_config.enable_eventlog

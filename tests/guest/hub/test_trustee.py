@@ -12,6 +12,7 @@ from casemate.crypto.authority import CertificateAuthority
 from casemate.errors import VerificationError
 from casemate.guest.attestation import serve as agents
 from casemate.guest.hub import serve as hubs
+from casemate.guest.hub import settings as hub_settings
 from casemate.guest.hub.names import RESOURCES
 from casemate.guest.reporting import Stations
 from casemate.net.ttrpc import Client, Server
@@ -58,7 +59,7 @@ async def guest(
     tee = attester or SampleAttester()
     tee.bind_init_data(data.digest)
     agent = agents.build(tee, data, stations)
-    hub = hubs.build(agent, data, stations)
+    hub = hubs.build(agent, hub_settings.of(data), stations)
     try:
         yield Guest(hub, events)
     finally:

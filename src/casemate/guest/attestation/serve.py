@@ -5,7 +5,6 @@ from typing import Final
 
 from casemate.guest.attestation import settings
 from casemate.guest.attestation.agent import AttestationAgent, Attester
-from casemate.guest.attestation.service import SERVICE, methods
 from casemate.guest.reporting import Stations
 from casemate.net.ttrpc import Services
 from casemate.tee import attesters
@@ -31,4 +30,6 @@ def build(attester: Attester, initdata: Initdata | None, stations: Stations) -> 
 
 def services(agent: AttestationAgent) -> Services:
     """Give the ttrpc services to serve on ``SOCKET``."""
+    from casemate.guest.attestation.service import SERVICE, methods  # with protobuf
+
     return {SERVICE: methods(agent)}

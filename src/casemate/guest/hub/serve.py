@@ -9,7 +9,7 @@ import msgspec
 
 from casemate.errors import CasemateError, InputError
 from casemate.guest.attestation.agent import AttestationAgent
-from casemate.guest.hub import credentials, settings
+from casemate.guest.hub import credentials
 from casemate.guest.hub.documents import Documents
 from casemate.guest.hub.image_keys import ImageKeys
 from casemate.guest.hub.image_settings import ImageRulesKeeper
@@ -26,10 +26,8 @@ from casemate.guest.reporting import Stations
 from casemate.net.ttrpc import Services
 from casemate.secret import Secret
 from casemate.wire import aael
-from casemate.wire.initdata import Initdata
 
 SOCKET: Final = Path("/run/confidential-containers/cdh.sock")
-DOCUMENT: Final = "cdh.toml"
 _log = logging.getLogger(__name__)
 
 
@@ -68,34 +66,32 @@ class Hub(msgspec.Struct, frozen=True):
 
 def build(
     agent: AttestationAgent,
-    initdata: Initdata | None,
+    settings: HubSettings,
     stations: Stations,
     *,
     secure_mount: SecureMount | None = None,
     show: Show | None = None,
 ) -> Hub:
-    """Make the hub that ``cdh.toml`` in ``initdata`` describes; without it, one with no broker.
+    """Make the hub that its settings describe.
 
     Raises:
-        InputError: ``cdh.toml`` cannot be read, or names a broker that cannot be trusted.
+        InputError: they name a broker that cannot be trusted.
     """
-    text = "" if initdata is None else initdata.data.get(DOCUMENT, "")
-    parsed = settings.parse(text)
-    resources = _resources(parsed.kbc, agent, stations)
+    resources = _resources(settings.kbc, agent, stations)
     documents = Documents(resources)
-    keeper = ImageRulesKeeper(parsed.image, documents)
+    keeper = ImageRulesKeeper(settings.image, documents)
     keys = ImageKeys(resources)
     images = Images(
         keeper,
         keys,
         stations,
-        work_dir=Path(parsed.image.work_dir),
+        work_dir=Path(settings.image.work_dir),
         show=show or bind,
         measure=lambda image, digest: _measure(agent, image, digest),
     )
     mounts = secure_mount or _secure_mounts(documents)
     service = HubService(resources, keys, images, mounts)
-    return Hub(parsed, resources, documents, images, keeper, service)
+    return Hub(settings, resources, documents, images, keeper, service)
 
 
 def bind(tree: Path, place: Path) -> None:

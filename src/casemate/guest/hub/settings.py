@@ -9,11 +9,14 @@ import msgspec
 from casemate.errors import InputError
 from casemate.guest import configuration
 from casemate.guest.attestation.settings import LogSettings
+from casemate.wire.initdata import Initdata
 
 CREDENTIALS: Final = PurePosixPath("/run/confidential-containers/cdh/kbs")
 """The only folder that fetched credentials are written to."""
 
+DOCUMENT: Final = "cdh.toml"
 WORK_DIR: Final = "/run/kata-containers/image/"
+_RESOURCE: Final = "kbs://"
 _Layers = Annotated[int, msgspec.Meta(ge=1, le=16)]
 
 
@@ -87,6 +90,29 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True):
     skip_sealed_secret_verification: bool = False
     log: LogSettings = LogSettings()
 
+    @property
+    def begins_with_attestation(self) -> bool:
+        """Whether something is fetched at start that only an attested guest gets."""
+        if self.kbc is None or self.kbc.name is not BrokerKind.ATTESTED:
+            return False
+        image = self.image
+        places = (
+            image.image_security_policy_uri,
+            image.sigstore_config_uri,
+            image.authenticated_registry_credentials_uri,
+            image.registry_configuration_uri,
+        )
+        return bool(self.credentials) or any(p and p.startswith(_RESOURCE) for p in places)
+
+
+def of(initdata: Initdata | None) -> HubSettings:
+    """Give what ``cdh.toml`` in ``initdata`` says; without it, a hub that has no broker.
+
+    Raises:
+        InputError: as :func:`parse`.
+    """
+    return parse("" if initdata is None else initdata.data.get(DOCUMENT, ""))
+
 
 def parse(text: str) -> HubSettings:
     """Read ``cdh.toml``.
@@ -95,7 +121,7 @@ def parse(text: str) -> HubSettings:
         InputError: not TOML, a wrong type, an unknown ``[image]`` member, or a credential that
             would be written outside its folder.
     """
-    settings = configuration.parse(text, HubSettings, name="cdh.toml")
+    settings = configuration.parse(text, HubSettings, name=DOCUMENT)
     for credential in settings.credentials:
         _ = credential.target
     return settings

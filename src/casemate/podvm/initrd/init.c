@@ -2,8 +2,8 @@
  *
  * It loads the modules listed in /modules, finds the disk whose virtio serial is "root", lays
  * dm-verity over it with the root hash of the (measured) kernel command line, mounts it read-only
- * and starts /sbin/init of it, and beside that what loads the modules that the root lists. No shell,
- * no library, no second way: whatever goes wrong is told on the console as a casemate-event line
+ * and starts /sbin/init of it, and beside that what readies the machine: modules that the root lists,
+ * mounts, settings of the kernel. No shell, no library, no second way: whatever goes wrong is told on the console as a casemate-event line
  * (wire/console.py), then the machine is powered off.
  *
  * Command line: casemate.verity=<root hash: 64 hex> casemate.blocks=<data blocks of 4096 bytes>
@@ -19,12 +19,12 @@ typedef unsigned int u32;
 typedef unsigned long long u64;
 
 enum { /* system calls, x86-64 */
-    READ = 0, WRITE = 1, OPEN = 2, CLOSE = 3, IOCTL = 16, NANOSLEEP = 35, FORK = 57, EXECVE = 59,
+    READ = 0, WRITE = 1, OPEN = 2, CLOSE = 3, IOCTL = 16, PREAD = 17, NANOSLEEP = 35, FORK = 57, EXECVE = 59,
     EXIT = 60, CHDIR = 80, MKDIR = 83, UNLINK = 87, SETSID = 112, CHROOT = 161, MOUNT = 165,
     REBOOT = 169, INIT_MODULE = 175, READAHEAD = 187
 };
-enum { O_RDONLY = 0, O_RDWR = 2 };
-enum { MS_RDONLY = 1, MS_NOSUID = 2, MS_NODEV = 4, MS_NOEXEC = 8, MS_MOVE = 8192 };
+enum { O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2 };
+enum { MS_RDONLY = 1, MS_NOSUID = 2, MS_NODEV = 4, MS_NOEXEC = 8, MS_MOVE = 8192, HARD = 14 };
 enum { EPERM = 1, ENOENT = 2, EIO = 5, EEXIST = 17, EKEYREJECTED = 129 };
 enum { BLOCK = 4096, SECTORS_PER_BLOCK = 8, HEX_DIGEST = 64, STEP = 1 << 17 };
 
@@ -151,11 +151,19 @@ static long read_file(const char *path, char *into, long size)
     return n;
 }
 
-static void mount(const char *what, const char *where, const char *type, long flags)
+static void write_file(const char *path, const char *text)
+{
+    long file = call(OPEN, (long)path, O_WRONLY, 0, 0, 0), error = file;
+    if (file >= 0) error = call(WRITE, file, (long)text, length(text), 0, 0);
+    if (error < 0) fail("cannot write", path, error);
+    call(CLOSE, file, 0, 0, 0, 0);
+}
+
+static void mount(const char *what, const char *where, const char *type, long flags, const char *options)
 {
     long error;
     call(MKDIR, (long)where, 0755, 0, 0, 0);
-    error = call(MOUNT, (long)what, (long)where, (long)type, flags, 0);
+    error = call(MOUNT, (long)what, (long)where, (long)type, flags, (long)options);
     if (error < 0) fail("cannot mount", where, error);
 }
 
@@ -338,12 +346,12 @@ static void open_root(void)
 
 static void move_to_root(void)
 {
-    mount("/dev/dm-0", "/root", "erofs", MS_RDONLY | MS_NODEV);
-    mount("/dev", "/root/dev", 0, MS_MOVE);
-    mount("/proc", "/root/proc", 0, MS_MOVE);
-    mount("/sys", "/root/sys", 0, MS_MOVE);
+    mount("/dev/dm-0", "/root", "erofs", MS_RDONLY | MS_NODEV, 0);
+    mount("/dev", "/root/dev", 0, MS_MOVE, 0);
+    mount("/proc", "/root/proc", 0, MS_MOVE, 0);
+    mount("/sys", "/root/sys", 0, MS_MOVE, 0);
     call(CHDIR, (long)"/root", 0, 0, 0, 0);
-    mount(".", "/", 0, MS_MOVE);
+    mount(".", "/", 0, MS_MOVE, 0);
     call(CHROOT, (long)".", 0, 0, 0, 0);
 }
 
@@ -356,40 +364,76 @@ static void read_less_around(void)
     call(CLOSE, file, 0, 0, 0, 0);
 }
 
-/* The root's init starts on one processor: meanwhile the other fetches, verifies and unpacks what it
- * will need of some files, listed in the root: offset, bytes, path. The kernel reads no more at once than
- * a device takes in one request, so this goes step by step. A child does it and ends. An image without the
- * list, or a file that cannot be read, is for init to find out: here nothing depends on it. */
+/* The root's init starts on one processor: meanwhile the other fetches, verifies and unpacks what will be
+ * needed of some files, listed in the root in the order of their use: offset, bytes, path. One step at a
+ * time, and each is waited for by reading its last byte: the kernel verifies with high priority on any
+ * processor, so what is asked for at once goes before what init itself waits for. A child does it and
+ * ends. An image without the list, or a file that cannot be read, is for init to find out: here nothing
+ * depends on it. */
 static void read_ahead(void)
 {
     static char list[4096];
-    char *line = list, *end, *name;
+    char *line = list, *end, *name, byte;
     if (call(FORK, 0, 0, 0, 0, 0)) return;
     read_file("/usr/lib/casemate/ahead", list, sizeof list);
     for (; *line; line = end + 1) {
-        u64 offset = number(line), size;
+        u64 at = number(line), until;
         long file;
         for (end = line; *end != '\n'; end++) {}
         *end = 0;
         name = after_space(line);
-        size = number(name);
+        until = at + number(name);
         file = call(OPEN, (long)after_space(name), O_RDONLY, 0, 0, 0);
-        for (size += offset; offset < size; offset += STEP)
-            call(READAHEAD, file, offset, size - offset < STEP ? size - offset : STEP, 0, 0);
+        while (at < until) {
+            u64 step = until - at < STEP ? until - at : STEP;
+            call(READAHEAD, file, at, step, 0, 0);
+            at += step;
+            call(PREAD, file, (long)&byte, 1, at - 1, 0);
+        }
         call(CLOSE, file, 0, 0, 0, 0);
     }
     call(EXIT, 0, 0, 0, 0, 0);
 }
 
-/* Loads the modules that the root's init needs, and those for a scratch disk if there is one, while
- * that init starts, which takes one processor. Gives the process; it ends with 0, or the machine does. */
-static long load_beside(void)
+/* Mounts what the root's init and its containers expect. */
+static void mount_all(void)
+{
+    char path[] = "/sys/kernel/config";
+    long there = call(OPEN, (long)path, O_RDONLY, 0, 0, 0);
+    mount("securityfs", "/sys/kernel/security", "securityfs", HARD, 0);
+    if (there >= 0) mount("configfs", path, "configfs", HARD, 0); /* reports of TDX, CCA */
+    call(CLOSE, there, 0, 0, 0, 0);
+    mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "ptmxmode=0666,mode=0620");
+    mount("tmpfs", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777");
+    mount("mqueue", "/dev/mqueue", "mqueue", HARD, 0);
+    mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755");
+    mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777");
+    mount("cgroup2", "/sys/fs/cgroup", "cgroup2", HARD, 0);
+}
+
+/* Closes doors of the kernel that no pod needs; the host's serial line reaches the one of sysrq too. */
+static void harden(void)
+{
+    write_file("/proc/sys/kernel/dmesg_restrict", "1");
+    write_file("/proc/sys/kernel/kexec_load_disabled", "1");
+    write_file("/proc/sys/kernel/kptr_restrict", "2");
+    write_file("/proc/sys/kernel/sysrq", "0");
+    write_file("/proc/sys/kernel/unprivileged_bpf_disabled", "1");
+    write_file("/proc/sys/kernel/unprivileged_userns_clone", "0");
+}
+
+/* Readies the machine for the root's init while that starts, which takes one processor: loads the modules
+ * that it needs, and those for a scratch disk if there is one; mounts; hardens. Gives the process; it ends
+ * with 0, or the machine does. */
+static long ready_beside(void)
 {
     long process = call(FORK, 0, 0, 0, 0, 0);
     if (process < 0) fail("cannot fork to load", "modules", process);
     if (process) return process;
     load_modules("/usr/lib/casemate/modules");
     if (is_there("scratch")) load_modules("/usr/lib/casemate/modules.scratch");
+    mount_all();
+    harden();
     call(EXIT, 0, 0, 0, 0, 0);
     return 0;
 }
@@ -407,13 +451,13 @@ static void open_shell(void)
 
 void begin(void)
 {
-    static char loading[40];
+    static char readying[40];
     char *arguments[] = {"/sbin/init", 0};
-    char *environment[] = {"PATH=/usr/sbin:/usr/bin", "HOME=/", "LANG=C.UTF-8", loading, 0};
+    char *environment[] = {"PATH=/usr/sbin:/usr/bin", "HOME=/", "LANG=C.UTF-8", readying, 0};
     long process;
-    mount("devtmpfs", "/dev", "devtmpfs", MS_NOSUID);
-    mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC);
-    mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC);
+    mount("devtmpfs", "/dev", "devtmpfs", MS_NOSUID, 0);
+    mount("proc", "/proc", "proc", HARD, 0);
+    mount("sysfs", "/sys", "sysfs", HARD, 0);
     if (read_file("/proc/cmdline", commandline, sizeof commandline) < 0) fail("cannot read", "/proc/cmdline", 0);
     load_modules("/modules");
     find_disk();
@@ -421,9 +465,9 @@ void begin(void)
     read_less_around();
     move_to_root();
     read_ahead();
-    process = load_beside();
-    say("CASEMATE_LOADING="), say_number(process);
-    memcpy(loading, line, used);
+    process = ready_beside();
+    say("CASEMATE_READYING="), say_number(process);
+    memcpy(readying, line, used);
     used = 0;
 #ifdef DEBUG
     open_shell();

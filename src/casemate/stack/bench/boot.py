@@ -124,8 +124,12 @@ async def _pod(state: Path) -> Start:
 
 
 def pulled(heard: Iterable[road.Heard]) -> float:
-    """Give the seconds of the first pull, without what it waited for."""
-    begin = end = attested = 0.0
+    """Give the seconds of the first pull, without what it waited for.
+
+    It waits for the attestation, and for the first resource that follows it: what decides about
+    images, which the guest fetches whether something is pulled or not.
+    """
+    begin = end = attested = released = 0.0
     for time_, event in heard:
         match event.kind, event.station:
             case EventKind.BEGIN, Station.PULL if not begin:
@@ -134,7 +138,9 @@ def pulled(heard: Iterable[road.Heard]) -> float:
                 end = time_
             case EventKind.END, Station.ATTEST if not end:
                 attested = time_
-    return max(0.0, end - max(begin, attested))
+            case EventKind.END, Station.RELEASE if not end and not released:
+                released = time_
+    return max(0.0, end - max(begin, attested, released))
 
 
 def _result(bare: float, start: Start, medians: Mapping[str, float]) -> BenchResult:
