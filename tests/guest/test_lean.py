@@ -37,6 +37,7 @@ sys.modules["typing_extensions"] = None  # is in no guest
 import casemate.guest.init
 import casemate.guest.pod
 import casemate.guest.vault
+import casemate.guest.hub.serve, casemate.guest.rest.serve
 from casemate.guest.lean import later
 others = {"subprocess", "urllib.parse"}  # the agent starts programs, the vault speaks HTTP
 loaded = [name for name in later.LATER if not isinstance(sys.modules[name], later.Later)]
@@ -61,6 +62,25 @@ try:
 except RuntimeError:
     assert "RuntimeError: told" in traceback.format_exc()
 """
+
+
+ATTESTATION = """
+import sys
+import casemate.guest.init
+import casemate.guest.vault as vault
+late = ("google._upb", "casemate.net.ttrpc", "casemate.oci", "casemate.guest.rest", "ctypes")
+assert not [name for name in sys.modules if name.startswith(late)]
+from importlib import import_module
+for module in vault._REST:
+    import_module(module)
+there = {*sys.modules}
+import casemate.guest.hub.serve, casemate.guest.rest.serve, casemate.guest.rest.api
+assert there == {*sys.modules}
+"""
+
+
+def test_attestation_is_asked_for_before_what_only_answers_need_is_imported() -> None:
+    ran(ATTESTATION)
 
 
 def test_what_is_loaded_later_is_whole_when_it_is_used() -> None:

@@ -1,14 +1,16 @@
 """Composition of the attestation agent, for the vault."""
 
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from casemate.guest.attestation import settings
 from casemate.guest.attestation.agent import AttestationAgent, Attester
 from casemate.guest.reporting import Stations
-from casemate.net.ttrpc import Services
 from casemate.tee import attesters
 from casemate.wire.initdata import Initdata
+
+if TYPE_CHECKING:
+    from casemate.net.ttrpc import Services
 
 SOCKET: Final = Path("/run/confidential-containers/attestation-agent/attestation-agent.sock")
 DOCUMENT: Final = "aa.toml"
@@ -28,8 +30,8 @@ def build(attester: Attester, initdata: Initdata | None, stations: Stations) -> 
     return AttestationAgent(settings.parse(text), attester, initdata, stations, devices=devices)
 
 
-def services(agent: AttestationAgent) -> Services:
+def services(agent: AttestationAgent) -> "Services":
     """Give the ttrpc services to serve on ``SOCKET``."""
-    from casemate.guest.attestation.service import SERVICE, methods  # with protobuf
+    from casemate.guest.attestation.service import SERVICE, methods  # protobuf
 
     return {SERVICE: methods(agent)}

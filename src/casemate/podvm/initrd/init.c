@@ -3,8 +3,8 @@
  * It loads the modules listed in /modules, finds the disk whose virtio serial is "root", lays
  * dm-verity over it with the root hash of the (measured) kernel command line, mounts it read-only
  * and starts /sbin/init of it, and beside that what readies the machine: modules that the root lists,
- * mounts, settings of the kernel. No shell, no library, no second way: whatever goes wrong is told on the console as a casemate-event line
- * (wire/console.py), then the machine is powered off.
+ * mounts, settings of the kernel. No shell, no library, no second way: whatever goes wrong is told on the
+ * console as a casemate-event line (wire/console.py), then the machine is powered off.
  *
  * Command line: casemate.verity=<root hash: 64 hex> casemate.blocks=<data blocks of 4096 bytes>
  *               casemate.salt=<64 hex>
@@ -24,7 +24,8 @@ enum { /* system calls, x86-64 */
     REBOOT = 169, INIT_MODULE = 175, READAHEAD = 187
 };
 enum { O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2 };
-enum { MS_RDONLY = 1, MS_NOSUID = 2, MS_NODEV = 4, MS_NOEXEC = 8, MS_MOVE = 8192, HARD = 14 };
+enum { MS_RDONLY = 1, MS_NOSUID = 2, MS_NODEV = 4, MS_NOEXEC = 8, MS_MOVE = 8192 };
+enum { HARD = MS_NOSUID | MS_NODEV | MS_NOEXEC };
 enum { EPERM = 1, ENOENT = 2, EIO = 5, EEXIST = 17, EKEYREJECTED = 129 };
 enum { BLOCK = 4096, SECTORS_PER_BLOCK = 8, HEX_DIGEST = 64, STEP = 1 << 17 };
 
