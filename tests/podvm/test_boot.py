@@ -69,7 +69,7 @@ def test_verity_switched_off_from_outside_is_refused(bare: PodVmImage) -> None:
 def test_root_whose_modules_cannot_be_loaded_is_told_and_ends(
     bare: PodVmImage, tmp_path: Path
 ) -> None:
-    tree = Tree(folders={"dev", "proc", "sys"})
+    tree = Tree(folders={"dev", "proc", "run", "sys"})
     for path in root.MODULE_LISTS:
         tree.add(path, File(b"/nowhere.ko\n"))
     made = disks.build(tree, tmp_path / "disk", work=tmp_path / "work", compression="")

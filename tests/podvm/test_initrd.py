@@ -51,11 +51,11 @@ def test_source_has_no_way_to_a_shell_in_production() -> None:
 
 def test_list_that_the_program_would_not_read_whole_is_refused_at_build() -> None:
     assert initrd.list_of(["a/b.ko", "c"]) == b"/a/b.ko\n/c\n"
-    assert len(initrd.list_of(["x" * 4093])) == initrd.LONGEST_LIST
-    with pytest.raises(HostError, match="4096 bytes"):
-        initrd.list_of(["x" * 4094])
-    with pytest.raises(HostError, match="4096 bytes"):
-        initrd.list_of_parts([("x" * 4090, 0, 1)])
+    assert len(initrd.list_of(["x" * (initrd.LONGEST_LIST - 2)])) == initrd.LONGEST_LIST
+    with pytest.raises(HostError, match="16384 bytes"):
+        initrd.list_of(["x" * (initrd.LONGEST_LIST - 1)])
+    with pytest.raises(HostError, match="16384 bytes"):
+        initrd.list_of_parts([("x" * (initrd.LONGEST_LIST - 5), 0, 1)])
 
 
 def test_parts_of_files_are_offset_size_and_path() -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from casemate.trace import Station
 from casemate.wire import console
-from tests.sim.debug_guest import debug_guest
+from casemate.wire.console import EventKind
+from tests.sim.debug_guest import SCRATCH, debug_guest
 
 pytestmark = [pytest.mark.vm, pytest.mark.xdist_group("vm")]
 
@@ -29,7 +30,7 @@ COUNTED = re.compile(rb"COUNTED (\d+) (\d+) (\d+)")
 
 def test_files_are_read_back_and_no_block_is_read_before_it_was_written(tmp_path: Path) -> None:
     counted = None
-    with debug_guest(tmp_path, scratch=True) as guest:
+    with debug_guest(tmp_path, scratch=SCRATCH) as guest:
         for line in guest.lines:
             event = console.parse(line)
             if event and event.station is Station.BOOT and event.note == "scratch disk sealed":
@@ -43,3 +44,11 @@ def test_files_are_read_back_and_no_block_is_read_before_it_was_written(tmp_path
         FOLDERS * EACH - removed + EACH,
         0,
     ]
+
+
+def test_disk_that_cannot_be_sealed_ends_the_machine_and_is_told(tmp_path: Path) -> None:
+    with debug_guest(tmp_path, scratch=64 << 10) as guest:
+        events = [event for line in guest.lines if (event := console.parse(line))]
+        assert guest.wait() == 0
+    told = {event.note for event in events if event.kind is EventKind.FAILED}
+    assert told == {"initrd: device mapper refused scratch-tags: error 22"}

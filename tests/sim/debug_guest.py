@@ -37,16 +37,16 @@ class DebugGuest:
 
 
 @contextmanager
-def debug_guest(folder: Path, *, scratch: bool = False) -> Iterator[DebugGuest]:
-    """Boot it; killed at the end, if it has not ended."""
+def debug_guest(folder: Path, *, scratch: int = 0) -> Iterator[DebugGuest]:
+    """Boot it, with a scratch disk of so many bytes if any; killed at the end if it runs still."""
     image = build.build(Recipe(variant=Variant.DEBUG))
     disks = {
         "root": f"readonly=on,file={image.root}",
-        "userdata": f"readonly=on,file={_user_data(folder / 'userdata', scratch=scratch)}",
+        "userdata": f"readonly=on,file={_user_data(folder / 'userdata', scratch=scratch > 0)}",
     }
     if scratch:
         with (folder / "scratch").open("wb") as file:
-            file.truncate(SCRATCH)
+            file.truncate(scratch)
         disks["scratch"] = f"cache=unsafe,file={folder / 'scratch'}"
     words = [
         word

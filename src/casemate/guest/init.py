@@ -4,16 +4,15 @@ Order is security: mounts, modules, user data, initdata bound to the TEE, and on
 Whatever goes wrong is told on the console, and the machine is powered off; there is no shell to
 fall into and nothing to retry by hand.
 
-The machine is readied beside us, by a process that the initrd's program began and that we find as
-our child: kernel modules, mounts, hardening. Two more are forked from this one. One seals the
-scratch disk and ends. The vault (``guest/vault.py``) attests and holds what the pod is given for
-it; process 1 is the agent (``guest/pod.py``). These two part as soon as what both need is imported
-and the initdata are read: importing is most of what a start costs, and no secret is there yet.
+Beside us run two processes that the initrd's program began and that we find as our children: one
+readies the machine (kernel modules, mounts, hardening), one seals the scratch disk. The vault
+(``guest/vault.py``) is forked from this one: it attests and holds what the pod is given for it;
+process 1 is the agent (``guest/pod.py``). These two part as soon as what both need is imported and
+the initdata are read: importing is most of what a start costs, and no secret is there yet.
 """
 
 import os
 from _socket import AF_UNIX, SOCK_STREAM, socketpair  # ``socket`` is a tenth of a second, emulated
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from casemate.guest import lean
@@ -29,7 +28,8 @@ if TYPE_CHECKING:
 _ENVIRONMENT: Final = {"HOME": "/root", "LANG": "C.UTF-8", "TMPDIR": "/tmp"}  # noqa: S108  # ours alone
 
 _READYING: Final = "CASEMATE_READYING"
-"""The process that readies the machine, as ``podvm/initrd/init.c`` names it in our environment."""
+_SEALING: Final = "CASEMATE_SEALING"
+"""The processes beside us, as ``podvm/initrd/init.c`` names them in our environment."""
 
 
 def main() -> int:
@@ -45,7 +45,7 @@ def _run() -> None:
     station = "boot"
     try:
         fork.join(int(os.environ.pop(_READYING)), "modules, mounts and kernel settings")
-        sealing = _beside(_seal)
+        sealing = int(os.environ.pop(_SEALING))
         from casemate.guest.console import Console
         from casemate.trace import Station
 
@@ -99,30 +99,11 @@ def _keep_vault(initdata: "Initdata | None", console: "Console", ours: int, thei
     return 0
 
 
-def _beside(run: Callable[[], int]) -> int:
-    """Do something in a process of its own, which tells by itself why it failed."""
-
-    def told() -> int:
-        try:
-            return run()
-        except BaseException as error:
-            _tell("boot", error)
-            raise
-
-    return fork.begin(told)
-
-
 def _tell(station: str, error: BaseException) -> None:
     from casemate.guest.console import Console
     from casemate.trace import Station
 
     Console.open().fatal(Station(station), error)
-
-
-def _seal() -> int:
-    from casemate.guest.storage import sealing
-
-    return sealing.run()
 
 
 if __name__ == "__main__":

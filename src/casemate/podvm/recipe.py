@@ -76,7 +76,6 @@ GUEST_ENTRY: Final = "casemate.guest.init"
 
 GUEST_PROCESSES: Final = (
     GUEST_ENTRY,
-    "casemate.guest.storage.scratch",
     "casemate.guest.vault",
     "casemate.guest.hub.serve",
     "casemate.guest.rest.serve",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from casemate.errors import HostError
-from casemate.podvm import elf, initrd, modules, start
+from casemate.podvm import elf, footprint, initrd, modules, start
 from casemate.podvm import recipe as recipes
 from casemate.podvm.bytecode import Module
 from casemate.podvm.rehearsal import Rehearsal
@@ -88,11 +88,22 @@ _AFTER_THE_BUNDLE: Final = (
     f"{LIBRARIES}/libffi.so.8",
 )
 """Files of which a pod's start reads nearly everything, in the order of their use."""
-_RELOCATED: Final = (
-    f"{SITE}/cryptography/hazmat/bindings/_rust.abi3.so",
-    f"{SITE}/regorus/regorus.abi3.so",
+_FOR_A_CONTAINER: Final = (
+    "usr/bin/crun",
+    f"{LIBRARIES}/libcap.so.2",
+    f"{LIBRARIES}/libseccomp.so.2",
+    f"{LIBRARIES}/libyajl.so.2",
+    f"{LIBRARIES}/libgpg-error.so.0",
+    f"{LIBRARIES}/liblzma.so.5",
+    f"{LIBRARIES}/liblz4.so.1",
 )
-"""Large libraries of which a start uses little: what the loader relocates is read first."""
+"""The same, of crun, which comes last."""
+_FOR_A_CONTAINER_IN_PART: Final = (
+    f"{LIBRARIES}/libsystemd.so.0",
+    f"{LIBRARIES}/libgcrypt.so.20",
+    f"{LIBRARIES}/libzstd.so.1",
+)
+"""Larger libraries that crun is linked with and uses little: what the loader relocates is read."""
 
 _INIT: Final = (
     "#!/usr/bin/python3.11 -ISB\n"
@@ -217,7 +228,11 @@ def _add_list_to_read_ahead(tree: Tree, beginning: int) -> None:
     parts = [(path, 0, len(_found(tree, path))) for path in _BEFORE_THE_BUNDLE]
     parts.append((BUNDLE, 0, beginning))
     parts += ((path, 0, len(_found(tree, path))) for path in _AFTER_THE_BUNDLE)
-    for path in _RELOCATED:
+    for library in footprint.SEEN:
+        path = f"{SITE}/{library}"
+        parts += ((path, *part) for part in footprint.parts(library, _found(tree, path)))
+    parts += ((path, 0, len(_found(tree, path))) for path in _FOR_A_CONTAINER)
+    for path in _FOR_A_CONTAINER_IN_PART:
         parts += ((path, *part) for part in elf.relocated(_found(tree, path)))
     tree.add(AHEAD, File(initrd.list_of_parts(parts)))
 

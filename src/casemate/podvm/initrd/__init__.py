@@ -8,7 +8,7 @@ from typing import Final
 from casemate.errors import HostError
 
 SOURCE: Final = Path(__file__).parent / "init.c"
-LONGEST_LIST: Final = 4095
+LONGEST_LIST: Final = (16 << 10) - 1
 """Bytes of a list of files that init.c reads."""
 LARGEST_MODULE: Final = (1 << 20) - 1
 """Bytes of a kernel module that init.c reads."""

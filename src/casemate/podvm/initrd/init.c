@@ -3,8 +3,9 @@
  * It loads the modules listed in /modules, finds the disk whose virtio serial is "root", lays
  * dm-verity over it with the root hash of the (measured) kernel command line, mounts it read-only
  * and starts /sbin/init of it, and beside that what readies the machine: modules that the root lists,
- * mounts, settings of the kernel. No shell, no library, no second way: whatever goes wrong is told on the
- * console as a casemate-event line (wire/console.py), then the machine is powered off.
+ * mounts, settings of the kernel, the sealed scratch disk (scratch.c). No shell, no library, no second way:
+ * whatever goes wrong is told on the console as a casemate-event line (wire/console.py), then the machine is
+ * powered off.
  *
  * Command line: casemate.verity=<root hash: 64 hex> casemate.blocks=<data blocks of 4096 bytes>
  *               casemate.salt=<64 hex>
@@ -20,14 +21,15 @@ typedef unsigned long long u64;
 
 enum { /* system calls, x86-64 */
     READ = 0, WRITE = 1, OPEN = 2, CLOSE = 3, IOCTL = 16, PREAD = 17, NANOSLEEP = 35, FORK = 57, EXECVE = 59,
-    EXIT = 60, CHDIR = 80, MKDIR = 83, UNLINK = 87, SETSID = 112, CHROOT = 161, MOUNT = 165,
-    REBOOT = 169, INIT_MODULE = 175, READAHEAD = 187
+    EXIT = 60, WAIT4 = 61, FSYNC = 74, CHDIR = 80, MKDIR = 83, UNLINK = 87, SETSID = 112, SETPRIORITY = 141,
+    CHROOT = 161, MOUNT = 165, REBOOT = 169, INIT_MODULE = 175, READAHEAD = 187, SCHED_SETAFFINITY = 203,
+    GETRANDOM = 318
 };
-enum { O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2 };
-enum { MS_RDONLY = 1, MS_NOSUID = 2, MS_NODEV = 4, MS_NOEXEC = 8, MS_MOVE = 8192 };
+enum { O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_CLOEXEC = 1 << 19 };
+enum { MS_RDONLY = 1, MS_NOSUID = 2, MS_NODEV = 4, MS_NOEXEC = 8, MS_NOATIME = 1024, MS_MOVE = 8192 };
 enum { HARD = MS_NOSUID | MS_NODEV | MS_NOEXEC };
 enum { EPERM = 1, ENOENT = 2, EIO = 5, EEXIST = 17, EKEYREJECTED = 129 };
-enum { BLOCK = 4096, SECTORS_PER_BLOCK = 8, HEX_DIGEST = 64, STEP = 1 << 17 };
+enum { BLOCK = 4096, SECTORS_PER_BLOCK = 8, HEX_DIGEST = 64, LIST = 1 << 14, STEP = 1 << 17, NICE = 10 };
 
 long call(long number, long a, long b, long c, long d, long e);
 __asm__(".text\n.global call\ncall:\n"
@@ -223,7 +225,7 @@ static long load_module(const char *name)
  * disk that is read-only. */
 static void load_modules(const char *from)
 {
-    static char list[4096];
+    static char list[LIST];
     char *name = list, *end;
     if (read_file(from, list, sizeof list) < 0) fail("cannot read", from, 0);
     for (; *name; name = end + 1) {
@@ -274,20 +276,31 @@ struct request {
     char target[16];
     char parameters[512];
 };
-enum { DM_CREATE = 0xc138fd03, DM_RESUME = 0xc138fd06, DM_LOAD = 0xc138fd09 };
+enum { DM_CREATE = 0xc138fd03, DM_SUSPEND = 0xc138fd06, DM_LOAD = 0xc138fd09 };
+enum { DM_READONLY = 1, DM_SUSPENDED = 2, DM_SECURE = 1 << 15 }; /* the last: the kernel wipes its copies */
 
 static struct request request;
-static long control;
+static const char *asked_about; /* the kernel may overwrite the name in the request */
 
-static void ask_mapper(u32 command)
+static void begin_request(const char *name)
 {
-    long error;
+    memset(&request, 0, sizeof request);
     request.version[0] = 4;
     request.data_size = sizeof request;
     request.data_start = 312;
-    memcpy(request.name, "root", 5);
+    request.flags = DM_SECURE;
+    memcpy(request.name, name, length(name) + 1);
+    asked_about = name;
+}
+
+static void ask_mapper(u32 command)
+{
+    static long control;
+    long error;
+    if (!control) control = call(OPEN, (long)"/dev/mapper/control", O_RDWR | O_CLOEXEC, 0, 0, 0);
+    if (control < 0) fail("cannot open", "/dev/mapper/control", control);
     error = call(IOCTL, control, command, (long)&request, 0, 0);
-    if (error < 0) fail("device mapper refused", "the root file system", error);
+    if (error < 0) fail("device mapper refused", asked_about, error);
 }
 
 static char root_hash[HEX_DIGEST + 1], salt[HEX_DIGEST + 1], blocks[16];
@@ -307,9 +320,9 @@ static char *after_space(char *text)
 
 static void lay_verity(const char *more)
 {
-    memset(&request, 0, sizeof request);
+    begin_request("root");
     request.target_count = 1;
-    request.flags = 1; /* read-only */
+    request.flags |= DM_READONLY;
     request.sectors = number(blocks) * SECTORS_PER_BLOCK;
     memcpy(request.target, "verity", 7);
     used = 0;
@@ -319,8 +332,8 @@ static void lay_verity(const char *more)
     memcpy(request.parameters, line, used + 1);
     used = 0;
     ask_mapper(DM_LOAD);
-    memset(&request, 0, sizeof request);
-    ask_mapper(DM_RESUME);
+    begin_request("root");
+    ask_mapper(DM_SUSPEND);
 }
 
 /* The first block is read once before anything trusts the device, so that a wrong root hash is
@@ -332,8 +345,7 @@ static void open_root(void)
     parameter("casemate.verity=", root_hash, sizeof root_hash);
     parameter("casemate.salt=", salt, sizeof salt);
     parameter("casemate.blocks=", blocks, sizeof blocks);
-    control = call(OPEN, (long)"/dev/mapper/control", O_RDWR, 0, 0, 0);
-    if (control < 0) fail("cannot open", "/dev/mapper/control", control);
+    begin_request("root");
     ask_mapper(DM_CREATE);
     lay_verity("");
     device = call(OPEN, (long)"/dev/dm-0", O_RDONLY, 0, 0, 0);
@@ -342,7 +354,6 @@ static void open_root(void)
     if (n != BLOCK) fail("cannot read", "the root file system", n);
     call(CLOSE, device, 0, 0, 0, 0);
     lay_verity(" 1 panic_on_corruption");
-    call(CLOSE, control, 0, 0, 0, 0);
 }
 
 static void move_to_root(void)
@@ -365,6 +376,18 @@ static void read_less_around(void)
     call(CLOSE, file, 0, 0, 0, 0);
 }
 
+/* Begins a process beside the root's init, which starts on the first processor and shall have it alone: the
+ * others are for this one. A machine with one processor refuses that, and they share it. Gives 0 in the new
+ * process. */
+static long fork_beside(void)
+{
+    static const u64 others = ~(u64)1;
+    long process = call(FORK, 0, 0, 0, 0, 0);
+    if (process < 0) fail("cannot fork", "beside the root's init", process);
+    if (!process) call(SCHED_SETAFFINITY, 0, sizeof others, (long)&others, 0, 0);
+    return process;
+}
+
 /* The root's init starts on one processor: meanwhile the other fetches, verifies and unpacks what will be
  * needed of some files, listed in the root in the order of their use: offset, bytes, path. One step at a
  * time, and each is waited for by reading its last byte: the kernel verifies with high priority on any
@@ -373,9 +396,9 @@ static void read_less_around(void)
  * depends on it. */
 static void read_ahead(void)
 {
-    static char list[4096];
+    static char list[LIST];
     char *line = list, *end, *name, byte;
-    if (call(FORK, 0, 0, 0, 0, 0)) return;
+    if (fork_beside()) return;
     read_file("/usr/lib/casemate/ahead", list, sizeof list);
     for (; *line; line = end + 1) {
         u64 at = number(line), until;
@@ -407,7 +430,6 @@ static void mount_all(void)
     mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "ptmxmode=0666,mode=0620");
     mount("tmpfs", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777");
     mount("mqueue", "/dev/mqueue", "mqueue", HARD, 0);
-    mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755");
     mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777");
     mount("cgroup2", "/sys/fs/cgroup", "cgroup2", HARD, 0);
 }
@@ -424,20 +446,19 @@ static void harden(void)
 }
 
 /* Readies the machine for the root's init while that starts, which takes one processor: loads the modules
- * that it needs, and those for a scratch disk if there is one; mounts; hardens. Gives the process; it ends
- * with 0, or the machine does. */
+ * that it needs; mounts; hardens. Gives the process; it ends with 0, or the machine does. */
 static long ready_beside(void)
 {
-    long process = call(FORK, 0, 0, 0, 0, 0);
-    if (process < 0) fail("cannot fork to load", "modules", process);
+    long process = fork_beside();
     if (process) return process;
     load_modules("/usr/lib/casemate/modules");
-    if (is_there("scratch")) load_modules("/usr/lib/casemate/modules.scratch");
     mount_all();
     harden();
     call(EXIT, 0, 0, 0, 0, 0);
     return 0;
 }
+
+#include "scratch.c"
 
 #ifdef DEBUG
 static void open_shell(void)
@@ -450,12 +471,18 @@ static void open_shell(void)
 }
 #endif
 
+static void name_process(char *variable, const char *name, long process)
+{
+    say(name), say_number(process);
+    memcpy(variable, line, used);
+    used = 0;
+}
+
 void begin(void)
 {
-    static char readying[40];
+    static char readying[40], sealing[40];
     char *arguments[] = {"/sbin/init", 0};
-    char *environment[] = {"PATH=/usr/sbin:/usr/bin", "HOME=/", "LANG=C.UTF-8", readying, 0};
-    long process;
+    char *environment[] = {"PATH=/usr/sbin:/usr/bin", "HOME=/", "LANG=C.UTF-8", readying, sealing, 0};
     mount("devtmpfs", "/dev", "devtmpfs", MS_NOSUID, 0);
     mount("proc", "/proc", "proc", HARD, 0);
     mount("sysfs", "/sys", "sysfs", HARD, 0);
@@ -465,11 +492,10 @@ void begin(void)
     open_root();
     read_less_around();
     move_to_root();
+    mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755"); /* the scratch disk is mounted in it */
     read_ahead();
-    process = ready_beside();
-    say("CASEMATE_READYING="), say_number(process);
-    memcpy(readying, line, used);
-    used = 0;
+    name_process(readying, "CASEMATE_READYING=", ready_beside());
+    name_process(sealing, "CASEMATE_SEALING=", seal_beside());
 #ifdef DEBUG
     open_shell();
 #endif
