@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from casemate.errors import HostError
-from casemate.podvm import elf, footprint, initrd, modules, start
+from casemate.podvm import ahead, elf, initrd, modules, start
 from casemate.podvm import recipe as recipes
 from casemate.podvm.bytecode import Module
 from casemate.podvm.rehearsal import Rehearsal
@@ -33,7 +33,7 @@ MODULE_LISTS: Final = {
 """Lists of kernel modules to load, absolute paths, dependencies first, one a line."""
 
 AHEAD: Final = "usr/lib/casemate/ahead"
-"""List of parts of files that the initrd's program has read while the root's init starts."""
+"""List of parts of files that the initrd's program reads while the root's init starts."""
 
 _MERGED: Final = ("bin", "sbin", "lib", "lib64")
 """Folders that are links into usr/ on a merged system."""
@@ -63,47 +63,6 @@ _LOOSE: Final = (START, f"{STDLIB}/encodings/", f"{STDLIB}/os.py", f"{STDLIB}/__
 """Sources whose byte code stands in files of its own: Python needs it before the bundle is open."""
 _UNCHECKED: Final = bytes.fromhex("a70d0d0a") + (1).to_bytes(4, "little") + bytes(8)
 """Head of a ``.pyc`` of Python 3.11: magic, hash-based and unchecked (PEP 552), no hash."""
-
-_DYNLOAD: Final = f"{STDLIB}/lib-dynload"
-_TAG: Final = "cpython-311-x86_64-linux-gnu"
-_BEFORE_THE_BUNDLE: Final = (
-    LOADER,
-    "usr/bin/python3.11",
-    f"{LIBRARIES}/libc.so.6",
-    f"{LIBRARIES}/libm.so.6",
-    f"{LIBRARIES}/libz.so.1",
-    f"{LIBRARIES}/libexpat.so.1",
-)
-_AFTER_THE_BUNDLE: Final = (
-    f"{SITE}/msgspec/_core.{_TAG}.so",
-    f"{LIBRARIES}/libcrypto.so.3",
-    f"{_DYNLOAD}/_hashlib.{_TAG}.so",
-    f"{LIBRARIES}/libssl.so.3",
-    f"{_DYNLOAD}/_ssl.{_TAG}.so",
-    f"{_DYNLOAD}/_asyncio.{_TAG}.so",
-    f"{SITE}/_cffi_backend.{_TAG}.so",
-    f"{LIBRARIES}/libgcc_s.so.1",
-    f"{SITE}/google/_upb/_message.abi3.so",
-    f"{_DYNLOAD}/_ctypes.{_TAG}.so",
-    f"{LIBRARIES}/libffi.so.8",
-)
-"""Files of which a pod's start reads nearly everything, in the order of their use."""
-_FOR_A_CONTAINER: Final = (
-    "usr/bin/crun",
-    f"{LIBRARIES}/libcap.so.2",
-    f"{LIBRARIES}/libseccomp.so.2",
-    f"{LIBRARIES}/libyajl.so.2",
-    f"{LIBRARIES}/libgpg-error.so.0",
-    f"{LIBRARIES}/liblzma.so.5",
-    f"{LIBRARIES}/liblz4.so.1",
-)
-"""The same, of crun, which comes last."""
-_FOR_A_CONTAINER_IN_PART: Final = (
-    f"{LIBRARIES}/libsystemd.so.0",
-    f"{LIBRARIES}/libgcrypt.so.20",
-    f"{LIBRARIES}/libzstd.so.1",
-)
-"""Larger libraries that crun is linked with and uses little: what the loader relocates is read."""
 
 _INIT: Final = (
     "#!/usr/bin/python3.11 -ISB\n"
@@ -221,20 +180,8 @@ def add_code(tree: Tree, compiled: Mapping[str, bytes], rehearsal: Rehearsal) ->
             bundled[name] = (code, package, "/" + path)
     bundle, beginning = start.encode(bundled, rehearsal.patterns, rehearsal.imported)
     tree.add(BUNDLE, File(bundle))
-    _add_list_to_read_ahead(tree, beginning)
-
-
-def _add_list_to_read_ahead(tree: Tree, beginning: int) -> None:
-    parts = [(path, 0, len(_found(tree, path))) for path in _BEFORE_THE_BUNDLE]
-    parts.append((BUNDLE, 0, beginning))
-    parts += ((path, 0, len(_found(tree, path))) for path in _AFTER_THE_BUNDLE)
-    for library in footprint.SEEN:
-        path = f"{SITE}/{library}"
-        parts += ((path, *part) for part in footprint.parts(library, _found(tree, path)))
-    parts += ((path, 0, len(_found(tree, path))) for path in _FOR_A_CONTAINER)
-    for path in _FOR_A_CONTAINER_IN_PART:
-        parts += ((path, *part) for part in elf.relocated(_found(tree, path)))
-    tree.add(AHEAD, File(initrd.list_of_parts(parts)))
+    read = ahead.parts(lambda path: _found(tree, path), (BUNDLE, beginning))
+    tree.add(AHEAD, File(initrd.list_of_parts(read)))
 
 
 def _found(tree: Tree, path: str) -> bytes:

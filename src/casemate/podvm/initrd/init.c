@@ -398,7 +398,6 @@ static void read_ahead(void)
 {
     static char list[LIST];
     char *line = list, *end, *name, byte;
-    if (fork_beside()) return;
     read_file("/usr/lib/casemate/ahead", list, sizeof list);
     for (; *line; line = end + 1) {
         u64 at = number(line), until;
@@ -416,7 +415,6 @@ static void read_ahead(void)
         }
         call(CLOSE, file, 0, 0, 0, 0);
     }
-    call(EXIT, 0, 0, 0, 0, 0);
 }
 
 /* Mounts what the root's init and its containers expect. */
@@ -431,7 +429,18 @@ static void mount_all(void)
     mount("tmpfs", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777");
     mount("mqueue", "/dev/mqueue", "mqueue", HARD, 0);
     mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777");
+}
+
+/* Makes a control group that stays, empty: with the first that has memory, processors and a quota of them, the
+ * kernel changes its own text (static keys, in the allocator and in the scheduler). QEMU's emulation, as of 7.2,
+ * can keep the breakpoint that stands there for a moment, if the other processor runs through it just then, and
+ * that processor meets it for ever. Here the other processor has nothing to do; later it had. */
+static void settle_control_groups(void)
+{
     mount("cgroup2", "/sys/fs/cgroup", "cgroup2", HARD, 0);
+    write_file("/sys/fs/cgroup/cgroup.subtree_control", "+cpu +cpuset +memory");
+    call(MKDIR, (long)"/sys/fs/cgroup/settled", 0755, 0, 0, 0);
+    write_file("/sys/fs/cgroup/settled/cpu.max", "100000 100000");
 }
 
 /* Closes doors of the kernel that no pod needs; the host's serial line reaches the one of sysrq too. */
@@ -451,6 +460,7 @@ static long ready_beside(void)
 {
     long process = fork_beside();
     if (process) return process;
+    call(SETPRIORITY, 0, 0, NICE, 0, 0);
     load_modules("/usr/lib/casemate/modules");
     mount_all();
     harden();
@@ -488,12 +498,12 @@ void begin(void)
     mount("sysfs", "/sys", "sysfs", HARD, 0);
     if (read_file("/proc/cmdline", commandline, sizeof commandline) < 0) fail("cannot read", "/proc/cmdline", 0);
     load_modules("/modules");
+    settle_control_groups();
     find_disk();
     open_root();
     read_less_around();
     move_to_root();
     mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755"); /* the scratch disk is mounted in it */
-    read_ahead();
     name_process(readying, "CASEMATE_READYING=", ready_beside());
     name_process(sealing, "CASEMATE_SEALING=", seal_beside());
 #ifdef DEBUG

@@ -152,7 +152,7 @@ static long seal_beside(void)
     u64 sectors;
     long process = fork_beside();
     if (process) return process;
-    call(SETPRIORITY, 0, 0, NICE, 0, 0);
+    read_ahead();
     if (!is_there("scratch")) call(EXIT, ABSENT, 0, 0, 0, 0);
     load_modules("/usr/lib/casemate/modules.scratch");
     sectors = lay_integrity();
@@ -161,7 +161,7 @@ static long seal_beside(void)
     node_of(upper);
     make_file_system(upper);
     call(MKDIR, (long)"/run/kata-containers", 0755, 0, 0, 0);
-    mount(upper, TARGET, "ext4", MS_NODEV | MS_NOATIME, "noinit_itable");
+    mount(upper, TARGET, "ext4", MS_NODEV | MS_NOATIME, "noinit_itable,no_prefetch_block_bitmaps");
     call(EXIT, SEALED, 0, 0, 0, 0);
     return 0;
 }
