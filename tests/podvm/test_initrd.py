@@ -29,7 +29,7 @@ def unpack(archive: bytes) -> dict[str, tuple[int, bytes]]:
 def test_initrd_holds_program_and_modules_in_order(tmp_path: Path) -> None:
     for name in ("b.ko", "a.ko"):
         (tmp_path / name).write_bytes(name.encode() * 3)
-    found = unpack(initrd.pack(b"program", [tmp_path / "b.ko", tmp_path / "a.ko"]))
+    found = unpack(initrd.pack(b"program", {"modules": [tmp_path / "b.ko", tmp_path / "a.ko"]}))
     assert found["init"] == (0o100755, b"program")
     assert found["modules"][1] == b"/b.ko\n/a.ko\n"
     assert found["a.ko"][1] == b"a.ko" * 3
@@ -69,4 +69,4 @@ def test_module_that_the_program_would_not_read_whole_is_refused_at_build(tmp_pa
     assert "static char module[1 << 20];" in initrd.SOURCE.read_text()  # and a byte for the end
     assert len(initrd.module_bytes(tmp_path / "fits.ko")) == initrd.LARGEST_MODULE
     with pytest.raises(HostError, match=r"large\.ko: got 1048576 bytes"):
-        initrd.pack(b"", [tmp_path / "large.ko"])
+        initrd.pack(b"", {"modules": [tmp_path / "large.ko"]})

@@ -26,6 +26,17 @@ def test_dependencies_come_first_and_once(kernel: Path) -> None:
     assert [file.stem for file in planned] == ["dm-mod", "dm-bufio", "dm-verity"]
 
 
+def test_lists_of_the_initrd_share_nothing(tmp_path: Path) -> None:
+    wanted = [name for names in modules.INITRD.values() for name in names]
+    for name in (*wanted, "shared"):
+        depends = [] if name == "shared" else ["shared"]
+        (tmp_path / f"{name}.ko").write_bytes(module(name, depends))
+    (tmp_path / "modules.builtin").write_text("")
+    plans = modules.plan_initrd(tmp_path)
+    assert list(plans) == ["modules", "modules.beside"]  # as init.c names them
+    assert [file.stem for listed in plans.values() for file in listed] == ["shared", *wanted]
+
+
 def test_built_in_modules_are_left_out(kernel: Path) -> None:
     assert modules.plan(kernel, ["sha256"]) == []
 

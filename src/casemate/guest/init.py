@@ -44,18 +44,17 @@ def main() -> int:
 def _run() -> None:
     station = "boot"
     try:
-        fork.join(int(os.environ.pop(_READYING)), "modules, mounts and kernel settings")
         sealing = int(os.environ.pop(_SEALING))
-        from casemate.guest.console import Console
-        from casemate.trace import Station
-
-        console = Console.open()
-        console.end(Station.BOOT, "userland")
         import asyncio
 
         from casemate.guest import handover, provision
+        from casemate.guest.console import Console
         from casemate.net.unix import Channel
+        from casemate.trace import Station
 
+        fork.join(int(os.environ.pop(_READYING)), "modules, mounts and kernel settings")
+        console = Console.open()
+        console.end(Station.BOOT, "userland")
         station = "initdata"
         given = provision.receive(console)
         ours, theirs = (end.detach() for end in socketpair(AF_UNIX, SOCK_STREAM))

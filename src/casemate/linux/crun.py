@@ -32,14 +32,6 @@ class Crun:
         self._state = state
         self._cgroups = cgroups
 
-    async def require_working(self) -> None:
-        """Run crun for nothing: so a container, later, does not wait for it to be loaded.
-
-        Raises:
-            HostError: it does not run here.
-        """
-        await self._run(["--version"])
-
     async def create(
         self, container: str, bundle: Path, stdio: Stdio, *, console: Path | None = None
     ) -> int:

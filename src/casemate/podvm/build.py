@@ -270,7 +270,7 @@ def _initrd(build: Context, release: str) -> bytes:
     defines = ["-DDEBUG"] if build.given.recipe.variant is Variant.DEBUG else []
     program = _compile(build, "init", defines)
     folder = build.packages.resolve(f"usr/lib/modules/{release}")
-    packed = initrd.pack(program, modules.plan(folder, modules.INITRD))
+    packed = initrd.pack(program, modules.plan_initrd(folder))
     return _compress(build, packed)
 
 

@@ -7,8 +7,14 @@ from typing import Final
 from casemate.errors import InputError
 from casemate.podvm import elf
 
-INITRD: Final = ("virtio_pci", "virtio_blk", "blake2b_generic", "dm_verity", "erofs")
-"""What the initrd needs to reach the root file system."""
+INITRD: Final = {
+    "modules": ("virtio_pci", "virtio_blk"),
+    "modules.beside": ("blake2b_generic", "dm_verity", "erofs"),
+}
+"""What the initrd needs to reach the root file system, by the names of its lists.
+
+The second is loaded on another processor, while the first looks for disks.
+"""
 
 BOOT: Final = (
     "virtio_rng",  # entropy beside the processor's
@@ -45,6 +51,19 @@ def plan(folder: Path, wanted: Iterable[str]) -> list[Path]:
     for name in wanted:
         _visit(_name(name), files, builtin, order.append, done=order)
     return order
+
+
+def plan_initrd(folder: Path) -> dict[str, list[Path]]:
+    """Order the modules of each of the initrd's lists; what an earlier list has is in no later one.
+
+    Raises:
+        InputError: as :func:`plan`.
+    """
+    plans: dict[str, list[Path]] = {}
+    for name, wanted in INITRD.items():
+        known = {module for listed in plans.values() for module in listed}
+        plans[name] = [module for module in plan(folder, wanted) if module not in known]
+    return plans
 
 
 def _visit(

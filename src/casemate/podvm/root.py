@@ -247,7 +247,7 @@ def _needed(file: File) -> list[str]:
 
 def _add_kernel_modules(tree: Tree, packages: Packages) -> None:
     folder = packages.resolve(f"usr/lib/modules/{kernel_release(packages)}")
-    loaded = modules.plan(folder, modules.INITRD)
+    loaded = [module for listed in modules.plan_initrd(folder).values() for module in listed]
     for path, wanted in MODULE_LISTS.items():
         new = [module for module in modules.plan(folder, wanted) if module not in loaded]
         for module in new:

@@ -11,6 +11,7 @@ import pytest
 from google.protobuf.message import Message
 
 from casemate.errors import VerificationError
+from casemate.guest.agent import rehearsal
 from casemate.net.ttrpc import Client
 from casemate.wire.pb import agent_pb2, oci_pb2
 from casemate.wire.ttrpc_status import Code, TtrpcError
@@ -125,6 +126,22 @@ async def test_image_runs_its_own_entry_point_as_its_own_user(call: Caller) -> N
     assert await call.output("own", stream="ReadStderr") == b"trouble\n"
     assert await call.status("own") == 7
     await call.remove("own")
+
+
+async def test_container_of_nothing_is_gone_once_the_first_one_is_there(
+    call: Caller, folder: Path
+) -> None:
+    await call.run("first", "sh", "-c", "exit 0")
+    assert await call.status("first") == 0
+    for _ in range(500):
+        names = {
+            entry.name for place in ("containers", "crun") for entry in (folder / place).iterdir()
+        }
+        if rehearsal.NAME not in names:
+            break
+        await asyncio.sleep(0.01)
+    assert rehearsal.NAME not in names
+    await call.remove("first")
 
 
 async def test_user_environment_and_hostname_reach_the_process(call: Caller) -> None:

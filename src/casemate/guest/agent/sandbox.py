@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from casemate.errors import CasemateError, HostError, InputError
-from casemate.guest.agent import bundle, image_defaults, users
+from casemate.guest.agent import bundle, image_defaults, rehearsal, users
 from casemate.guest.agent.container import Container, Process
 from casemate.guest.agent.storages import Storages
 from casemate.linux import cgroup, mount, namespace
@@ -75,12 +75,13 @@ class Sandbox:
         self._hostname = ""
         self._namespaces: Mapping[str, Path] = MappingProxyType({})
         self._id: str | None = None
+        self._rehearsed = False
         self.oom: asyncio.Queue[str] = asyncio.Queue()
         """Containers in which the kernel killed for want of memory."""
         self.stopped = asyncio.Event()
 
     async def create(self, request: agent_pb2.CreateSandboxRequest) -> None:
-        """Set up what the pod's containers share; a runtime that does not run ends the pod.
+        """Set up what the pod's containers share.
 
         Raises:
             TtrpcError: there is a sandbox already.
@@ -94,7 +95,6 @@ class Sandbox:
         self._share(list(request.dns))
         self._points[""] = await self._storages.add(request.storages, None)
         self._id = request.sandbox_id
-        self._tasks.create_task(self._crun.require_working(), name="crun")
 
     async def create_container(self, request: agent_pb2.CreateContainerRequest) -> None:
         """Prepare storages and create the container's first process.
@@ -185,6 +185,7 @@ class Sandbox:
     async def _make_container(
         self, name: str, folder: Path, request: agent_pb2.CreateContainerRequest
     ) -> None:
+        self._rehearse()
         self._points[name] = await self._storages.add(request.storages, folder)
         root = folder / "rootfs"
         image = image_defaults.read(folder)
@@ -204,6 +205,13 @@ class Sandbox:
         process = await made.create(document, request.exec_id)
         self._containers[name] = made
         self._watch(process, name)
+
+    def _rehearse(self) -> None:
+        """Make a container of nothing beside the first pull; a machine that cannot ends the pod."""
+        if not self._rehearsed:
+            self._rehearsed = True
+            making = rehearsal.rehearse(self._crun, self._folders.containers)
+            self._tasks.create_task(making, name="rehearsal")
 
     def _free(self, name: str) -> str:
         if self._id is None:

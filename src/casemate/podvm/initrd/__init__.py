@@ -1,6 +1,6 @@
 """The initrd: one static program (init.c), the modules it loads, nothing else."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -27,15 +27,13 @@ class Entry:
     data: bytes | None = None
 
 
-def pack(program: bytes, modules: Iterable[Path]) -> bytes:
-    """Make the initrd: ``/init``, the modules, and ``/modules`` that names them in order."""
-    files = {module.name: module_bytes(module) for module in modules}
-    listed = list_of(files)
-    entries = [
-        Entry("init", 0o755, program),
-        Entry("modules", 0o644, listed),
-        *(Entry(name, 0o644, data) for name, data in files.items()),
-    ]
+def pack(program: bytes, lists: Mapping[str, Iterable[Path]]) -> bytes:
+    """Make the initrd: ``/init``, the modules, and the lists that name them in order."""
+    entries = [Entry("init", 0o755, program)]
+    for name, modules in lists.items():
+        files = {module.name: module_bytes(module) for module in modules}
+        entries.append(Entry(name, 0o644, list_of(files)))
+        entries += (Entry(file, 0o644, data) for file, data in files.items())
     return archive(entries)
 
 

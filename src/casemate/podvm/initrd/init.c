@@ -1,6 +1,6 @@
 /* First program of the pod VM, alone in its initrd: opens the root file system under dm-verity.
  *
- * It loads the modules listed in /modules, finds the disk whose virtio serial is "root", lays
+ * It loads the modules listed in /modules and /modules.beside, finds the disk whose virtio serial is "root", lays
  * dm-verity over it with the root hash of the (measured) kernel command line, mounts it read-only
  * and starts /sbin/init of it, and beside that what readies the machine: modules that the root lists,
  * mounts, settings of the kernel, the sealed scratch disk (scratch.c). No shell, no library, no second way:
@@ -431,6 +431,17 @@ static void mount_all(void)
     mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777");
 }
 
+/* Loads the modules for the root's device mapper and file system while others find the disks. Gives the
+ * process; it ends with 0, or the machine does. */
+static long load_beside(void)
+{
+    long process = fork_beside();
+    if (process) return process;
+    load_modules("/modules.beside");
+    call(EXIT, 0, 0, 0, 0, 0);
+    return 0;
+}
+
 /* Makes a control group that stays, empty: with the first that has memory, processors and a quota of them, the
  * kernel changes its own text (static keys, in the allocator and in the scheduler). QEMU's emulation, as of 7.2,
  * can keep the breakpoint that stands there for a moment, if the other processor runs through it just then, and
@@ -493,11 +504,14 @@ void begin(void)
     static char readying[40], sealing[40];
     char *arguments[] = {"/sbin/init", 0};
     char *environment[] = {"PATH=/usr/sbin:/usr/bin", "HOME=/", "LANG=C.UTF-8", readying, sealing, 0};
+    long process;
     mount("devtmpfs", "/dev", "devtmpfs", MS_NOSUID, 0);
     mount("proc", "/proc", "proc", HARD, 0);
     mount("sysfs", "/sys", "sysfs", HARD, 0);
     if (read_file("/proc/cmdline", commandline, sizeof commandline) < 0) fail("cannot read", "/proc/cmdline", 0);
+    process = load_beside();
     load_modules("/modules");
+    call(WAIT4, process, 0, 0, 0, 0);
     settle_control_groups();
     find_disk();
     open_root();

@@ -41,7 +41,8 @@ from casemate.wire.console import EventKind
 
 _BOOTS: Final = 5
 """The quickest of each counts: the first warms the machine's caches, and a busy one only adds. The
-medians stand in the details."""
+medians stand in the details, also of the ratios of each pod to the bare boot before it: where the
+machine's own speed changes by the minute, the quickest two may come from different hours."""
 _LONGEST: Final = 300.0
 """Seconds for one bare boot: a machine that hangs is told of, not waited for."""
 
@@ -76,6 +77,9 @@ async def run(progress: Progress) -> BenchResult:
     medians = {
         "median of ours": statistics.median(start.without_pull for start in starts),
         "median of the floor": statistics.median(bare),
+        "median of the ratios": statistics.median(
+            start.without_pull / floor for start, floor in zip(starts, bare, strict=True)
+        ),
     }
     return _result(min(bare), min(starts, key=lambda start: start.without_pull), medians)
 
