@@ -391,9 +391,8 @@ static long fork_beside(void)
 /* The root's init starts on one processor: meanwhile the other fetches, verifies and unpacks what will be
  * needed of some files, listed in the root in the order of their use: offset, bytes, path. One step at a
  * time, and each is waited for by reading its last byte: the kernel verifies with high priority on any
- * processor, so what is asked for at once goes before what init itself waits for. A child does it and
- * ends. An image without the list, or a file that cannot be read, is for init to find out: here nothing
- * depends on it. */
+ * processor, so what is asked for at once goes before what init itself waits for. An image without the list,
+ * or a file that cannot be read, is for init to find out: here nothing depends on it. */
 static void read_ahead(void)
 {
     static char list[LIST];
@@ -519,7 +518,7 @@ void begin(void)
     move_to_root();
     mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755"); /* the scratch disk is mounted in it */
     name_process(readying, "CASEMATE_READYING=", ready_beside());
-    name_process(sealing, "CASEMATE_SEALING=", seal_beside());
+    name_process(sealing, "CASEMATE_SEALING=", read_and_seal_beside());
 #ifdef DEBUG
     open_shell();
 #endif

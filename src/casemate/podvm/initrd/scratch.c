@@ -143,10 +143,10 @@ static void make_file_system(const char *device)
     if (process < 0 || status) fail("mke2fs failed on", device, process);
 }
 
-/* Seals the disk with the serial "scratch", if the machine has one, and mounts it where images and the roots
- * of containers lie. A process of its own: nothing waits for it before an image is pulled, and what does not
- * wait goes first. Gives the process; it ends with SEALED or ABSENT, or the machine does. */
-static long seal_beside(void)
+/* Reads ahead what the root's init begins with; then seals the disk with the serial "scratch", if the machine
+ * has one, and mounts it where images and the roots of containers lie. In this order: nothing waits for the
+ * disk before an image is pulled. Gives the process; it ends with SEALED or ABSENT, or the machine does. */
+static long read_and_seal_beside(void)
 {
     static char lower[32], upper[32];
     u64 sectors;
