@@ -28,27 +28,34 @@ def heard(*events: tuple[float, EventKind, Station]) -> list[tuple[float, Consol
     return [(time, ConsoleEvent(kind=kind, station=station)) for time, kind, station in events]
 
 
-def test_waiting_for_attestation_is_no_part_of_the_pull() -> None:
-    events = heard(
-        (1.0, EventKind.BEGIN, Station.ATTEST),
-        (2.0, EventKind.BEGIN, Station.PULL),
-        (3.0, EventKind.END, Station.ATTEST),
-        (7.0, EventKind.END, Station.PULL),
-        (8.0, EventKind.END, Station.ATTEST),
-        (9.0, EventKind.BEGIN, Station.PULL),
-        (9.5, EventKind.END, Station.PULL),
-    )
-    assert boot.pulled(events) == pytest.approx(4.0)
+WAITED = heard(
+    (1.0, EventKind.BEGIN, Station.ATTEST),
+    (2.0, EventKind.BEGIN, Station.PULL),
+    (3.0, EventKind.END, Station.ATTEST),
+    (7.0, EventKind.END, Station.PULL),
+    (8.0, EventKind.END, Station.ATTEST),
+    (9.0, EventKind.BEGIN, Station.PULL),
+    (9.5, EventKind.END, Station.PULL),
+)
+FETCHED = heard(
+    (1.0, EventKind.BEGIN, Station.PULL),
+    (2.0, EventKind.END, Station.ATTEST),
+    (3.0, EventKind.END, Station.RELEASE),
+    (5.0, EventKind.END, Station.RELEASE),
+    (7.0, EventKind.END, Station.PULL),
+)
 
 
-def test_fetching_what_decides_about_images_is_no_part_of_the_pull() -> None:
-    events = heard(
-        (1.0, EventKind.BEGIN, Station.PULL),
-        (2.0, EventKind.END, Station.ATTEST),
-        (3.0, EventKind.END, Station.RELEASE),
-        (5.0, EventKind.END, Station.RELEASE),
-        (7.0, EventKind.END, Station.PULL),
-    )
+@pytest.mark.parametrize(
+    "events",
+    [
+        pytest.param(WAITED, id="waiting-for-attestation"),
+        pytest.param(FETCHED, id="fetching-what-decides-about-images"),
+    ],
+)
+def test_what_a_pod_needs_anyway_is_no_part_of_the_pull(
+    events: list[tuple[float, ConsoleEvent]],
+) -> None:
     assert boot.pulled(events) == pytest.approx(4.0)
 
 

@@ -23,14 +23,15 @@ enum { SEALED = 0, ABSENT = 3 }; /* exit status, as guest/storage/sealing.py rea
 static void wipe_beginning(const char *device, long size)
 {
     static const char zeros[FIRST_READ];
-    long file = call(OPEN, (long)device, O_WRONLY, 0, 0, 0), error = file;
-    if (file >= 0) error = call(WRITE, file, (long)zeros, size, 0, 0);
-    if (error == size) error = call(FSYNC, file, 0, 0, 0, 0);
-    if (error < 0) fail("cannot write to", device, error);
+    long file = call(OPEN, (long)device, O_WRONLY, 0, 0, 0), written = file;
+    if (file >= 0) written = call(WRITE, file, (long)zeros, size, 0, 0);
+    if (written == size && call(FSYNC, file, 0, 0, 0, 0) < 0) written = -EIO;
+    if (written != size) fail("cannot write to", device, written);
     call(CLOSE, file, 0, 0, 0, 0);
 }
 
-/* Gives a device the one-target table whose parameters stand in line. */
+/* Gives a device the one-target table whose parameters stand in line. A key may be among them, and line is
+ * what is told if this fails: so it is empty before the kernel is asked. */
 static void load_table(const char *name, const char *kind, u64 sectors)
 {
     begin_request(name);
@@ -39,9 +40,10 @@ static void load_table(const char *name, const char *kind, u64 sectors)
     memcpy(request.target, kind, length(kind) + 1);
     line[used] = 0;
     memcpy(request.parameters, line, used + 1);
-    ask_mapper(DM_LOAD);
-    memset(line, 0, used), memset(&request, 0, sizeof request); /* a key may have been in them */
+    memset(line, 0, used);
     used = 0;
+    ask_mapper(DM_LOAD);
+    memset(&request, 0, sizeof request);
 }
 
 static void create(const char *name)
