@@ -28,7 +28,7 @@ def test_agent_goes_on_once_the_initdata_are_bound(document: Initdata | None) ->
     agent, vault = unix.pair()
     with agent, vault:
         handover.bind(document, register)
-        handover.confirm(vault)
+        handover.confirm_bound(vault)
         handover.await_bound(agent)
     assert register.bound == ([] if document is None else [document.digest])
 
@@ -46,7 +46,7 @@ def test_agent_that_is_gone_ends_the_vault() -> None:
     with vault:
         agent.close()
         with pytest.raises(HostError, match="agent"):
-            handover.confirm(vault)
+            handover.confirm_bound(vault)
 
 
 @given(st.binary(min_size=1, max_size=8).filter(lambda answer: answer[0] != 1))
@@ -56,3 +56,27 @@ def test_another_answer_is_no_confirmation(answer: bytes) -> None:
         vault.sendall(answer)
         with pytest.raises(HostError, match="vault"):
             handover.await_bound(agent)
+
+
+def test_vault_goes_on_once_the_network_is_open() -> None:
+    agent, vault = unix.pair()
+    with agent, vault:
+        handover.confirm_network(agent)
+        handover.await_network(vault)
+
+
+def test_vault_sends_nothing_when_the_agent_ended_instead() -> None:
+    agent, vault = unix.pair()
+    with vault:
+        agent.close()
+        with pytest.raises(HostError, match="agent: got the end of the channel"):
+            handover.await_network(vault)
+
+
+@given(st.binary(min_size=1, max_size=8).filter(lambda word: word[0] != 2))
+def test_another_word_opens_no_network(word: bytes) -> None:
+    agent, vault = unix.pair()
+    with agent, vault:
+        agent.sendall(word)
+        with pytest.raises(HostError, match="agent"):
+            handover.await_network(vault)

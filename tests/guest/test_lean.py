@@ -68,18 +68,20 @@ ATTESTATION = """
 import sys
 import casemate.guest.init
 import casemate.guest.vault as vault
-late = ("google._upb", "casemate.net.ttrpc", "casemate.oci", "casemate.guest.rest", "ctypes")
-assert not [name for name in sys.modules if name.startswith(late)]
+late = ["google._upb", "casemate.net.ttrpc", "casemate.guest.rest", "ctypes", "casemate.oci"]
+assert not [name for name in sys.modules if name.startswith(tuple(late))]
 from importlib import import_module
-for module in vault._REST:
+for module in vault._PULLING:
     import_module(module)
+late.remove("casemate.oci")
+assert not [name for name in sys.modules if name.startswith(tuple(late))]
 there = {*sys.modules}
-import casemate.guest.hub.serve, casemate.guest.rest.serve, casemate.guest.rest.api
+import casemate.guest.hub.serve, casemate.guest.hub.agent_calls
 assert there == {*sys.modules}
 """
 
 
-def test_attestation_is_asked_for_before_what_only_answers_need_is_imported() -> None:
+def test_attestation_is_asked_for_before_what_pulls_need_and_pulls_need_no_protobuf() -> None:
     ran(ATTESTATION)
 
 
@@ -123,6 +125,92 @@ assert type(side.next_event()) is h11.EndOfMessage
 
 def test_constants_that_stay_numbers_and_plain_events_work() -> None:
     ran(CONSTANTS)
+
+
+NAMED = """
+import collections
+real = collections.namedtuple
+from casemate.guest import lean
+lean.leave_out()
+plain = collections.namedtuple
+assert plain is not real
+def answers(make):
+    import builtins
+    kept = builtins.eval
+    if make is plain:
+        builtins.eval = None  # nothing is compiled
+    try:
+        P = make("P", "x, y z", defaults=(3,), module="m")
+    finally:
+        builtins.eval = kept
+    p = P(1, y=2)
+    yield P.__name__, P.__module__, P._fields, P._field_defaults, P.__match_args__, P.__slots__
+    yield p, p.x, p.y, p.z, p[1:], repr(p), p._asdict(), p == (1, 2, 3), hash(p), len(p)
+    yield p._replace(y=5), P._make([7, 8, 9]), P(*"abc"), P(z=1, y=2, x=3), [*p]
+    import copy, pickle
+    yield copy.copy(p), type(copy.deepcopy(p)).__name__, p.__getnewargs__()
+    match p:
+        case P(1, second, z=third):
+            yield second, third
+    wrong = (lambda: P(), lambda: P(1, 2, 3, 4), lambda: P(1, 2, x=1), lambda: P(1, 2, w=1),
+             lambda: P._make([1]), lambda: p._replace(w=1), lambda: setattr(p, "x", 2),
+             lambda: setattr(p, "new", 2))
+    for one in wrong:
+        try:
+            one()
+        except Exception as error:
+            yield type(error)
+        else:
+            yield "passed"
+mine, theirs = list(answers(plain)), list(answers(real))
+assert mine == theirs, (mine, theirs)
+assert repr(mine) == repr(theirs)
+import typing
+class Row(typing.NamedTuple):
+    a: int
+    b: str = "none"
+    def told(self): return f"{self.a} {self.b}"
+assert Row(1).told() == "1 none" and Row(1, "x")._replace(a=2) == (2, "x")
+assert Row.__module__ == "__main__" and Row.__annotations__ == {"a": int, "b": str}
+import functools
+assert functools.lru_cache(lambda: 1).cache_info().hits == 0
+"""
+
+
+def test_named_tuples_are_what_they_are_elsewhere_without_being_compiled() -> None:
+    ran(NAMED)
+
+
+HASHES = """
+import hashlib as real
+def hashes(of):
+    return of.new("sha384", b"a").digest(), of.sha256(b"a").digest(), of.sha512(b"a").hexdigest()
+want = hashes(real)
+blake = real.blake2b(b"a").digest()
+import sys
+del sys.modules["hashlib"]
+from casemate.guest import lean
+from casemate.guest.lean.later import Later
+lean.leave_out()
+import hashlib, hmac
+from hashlib import sha256
+assert isinstance(hashlib, Later)
+assert hashes(hashlib) == want and sha256 is hashlib.sha256
+assert hmac.new(b"k", b"m", "sha256").digest() == hmac.digest(b"k", b"m", "sha256")
+assert isinstance(sys.modules["hashlib"], Later)
+try:
+    hashlib.new("no such")
+except ValueError:
+    pass
+else:
+    raise AssertionError("an algorithm that is not there")
+assert hashlib.blake2b(b"a").digest() == blake
+assert not isinstance(sys.modules["hashlib"], Later)
+"""
+
+
+def test_usual_hashes_are_there_before_their_module_is_loaded() -> None:
+    ran(HASHES)
 
 
 FORBIDDEN = ("rich", "click", "starlette", "joserfc", "prometheus_client", "httpx", "regorus")

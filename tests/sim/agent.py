@@ -65,7 +65,13 @@ async def serve(folder: Path) -> None:
 
     async with asyncio.TaskGroup() as tasks:
         storages = Storages(pull, folders=(folders.sandbox,))
-        sandbox = Sandbox(Crun(folders.crun, cgroups="disabled"), storages, tasks, folders)
+        sandbox = Sandbox(
+            Crun(folders.crun, cgroups="disabled"),
+            storages,
+            tasks,
+            folders,
+            serve_containers=lambda: asyncio.sleep(0),
+        )
         server = Server(Agent(sandbox, policy).services())
         await server.serve_unix(folder / "agent.sock")
         try:

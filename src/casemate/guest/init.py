@@ -64,6 +64,11 @@ def _run() -> None:
 
         beside = Channel(fileno=ours)
         handover.await_bound(beside)
+        station = "connect"
+        from casemate.guest import network
+
+        network.configure()
+        handover.confirm_network(beside)
         station = "serve"
         asyncio.run(pod.serve(given, console, pod.Beside(sealing, vault, beside)))
     except BaseException as error:  # noqa: BLE001  # process 1 has nobody to pass it to
@@ -76,7 +81,7 @@ def _keep_vault(initdata: "Initdata | None", console: "Console", ours: int, thei
         os.close(ours)
         import asyncio
 
-        from casemate.guest import handover, network
+        from casemate.guest import handover
         from casemate.net.unix import Channel
         from casemate.tee import attesters
         from casemate.trace import Station
@@ -85,12 +90,12 @@ def _keep_vault(initdata: "Initdata | None", console: "Console", ours: int, thei
         found = attesters.detect_and_tell()
         console.note(Station.INITDATA, found.told())
         handover.bind(initdata, found.attester)
-        network.configure()  # the vault is the first that needs it
         console.end(Station.INITDATA, handover.told(initdata))
-        handover.confirm(agent)
+        handover.confirm_bound(agent)
         station = "attest"
         from casemate.guest import vault
 
+        handover.await_network(agent)
         asyncio.run(vault.serve(initdata, found.attester, console, agent))
     except BaseException as error:
         _tell(station, error)

@@ -15,10 +15,10 @@ from casemate.guest.agent.sandbox import Folders, Sandbox
 from casemate.guest.agent.service import Agent
 from casemate.guest.agent.storages import Storages
 from casemate.guest.console import Console
-from casemate.guest.hub_client import HubClient
 from casemate.guest.provision import Provision
 from casemate.guest.reaper import Reaper
 from casemate.guest.storage import sealing
+from casemate.guest.vault_client import VaultClient
 from casemate.linux import child
 from casemate.linux.crun import Crun
 from casemate.net.ttrpc import Server
@@ -53,15 +53,15 @@ async def serve(given: Provision, console: Console, beside: Beside) -> None:
     """
     loop.prepare()
     Reaper().install()
-    hub = await HubClient.connect(beside.channel)
+    vault = await VaultClient.connect(beside.channel)
     try:
         async with asyncio.TaskGroup() as tasks:
-            await Pod(given, console, tasks, beside, hub).serve()
+            await Pod(given, console, tasks, beside, vault).serve()
             await _end()
     except* PodOver:
         console.end(Station.STOP)
     finally:
-        await hub.close()
+        await vault.close()
 
 
 async def _end() -> NoReturn:
@@ -78,17 +78,23 @@ class Pod:
         console: Console,
         tasks: asyncio.TaskGroup,
         beside: Beside,
-        hub: HubClient,
+        vault: VaultClient,
     ) -> None:
         self._given = given
         self._console = console
         self._met = False
-        self._hub = hub
+        self._vault = vault
         self._scratch = tasks.create_task(self._await_scratch(beside.sealing))
         tasks.create_task(_require_running(beside.vault))
         self._policy: AgentPolicy | None = None
-        storages = Storages(self._pull, drop=hub.drop)
-        self._sandbox = Sandbox(Crun(Folders().crun), storages, tasks, Folders())
+        storages = Storages(self._pull, drop=vault.drop)
+        self._sandbox = Sandbox(
+            Crun(Folders().crun),
+            storages,
+            tasks,
+            Folders(),
+            serve_containers=vault.serve_containers,
+        )
         self._agent = Agent(self._sandbox, self._current_policy, processes=("self", beside.vault))
 
     async def serve(self) -> None:
@@ -113,7 +119,7 @@ class Pod:
     async def _pull(self, reference: str, bundle: Path) -> None:
         """Pull an image, once there is an encrypted place for it."""
         await asyncio.shield(self._scratch)
-        await self._hub.pull(reference, bundle)
+        await self._vault.pull(reference, bundle)
 
     async def _await_scratch(self, process: int) -> None:
         present = await sealing.wait(process)

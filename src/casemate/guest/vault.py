@@ -9,7 +9,6 @@ import asyncio
 import gc
 import logging
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from casemate.errors import CasemateError
@@ -17,6 +16,7 @@ from casemate.guest import loop
 from casemate.guest.attestation import serve as attestation
 from casemate.guest.attestation.agent import AttestationAgent
 from casemate.guest.console import Console
+from casemate.guest.container_sockets import ContainerSockets
 from casemate.guest.hub import settings
 from casemate.guest.hub.settings import HubSettings
 from casemate.guest.reporting import Stations
@@ -26,20 +26,18 @@ from casemate.wire.initdata import Initdata
 
 if TYPE_CHECKING:
     from casemate.guest.hub.serve import Hub
-    from casemate.net.ttrpc import Services
 
 _log = logging.getLogger(__name__)
 
-_REST: Final = (
+_PULLING: Final = (
     "casemate.crypto.jwe",
-    "casemate.net.ttrpc",
     "casemate.oci.encryption.packet",
     "casemate.guest.hub.image_settings",
     "casemate.oci.pull",
     "casemate.guest.hub.serve",
-    "casemate.guest.rest.serve",
+    "casemate.guest.hub.agent_calls",
 )
-"""What only answers need, in pieces of which none is long."""
+"""What only pulls need, in pieces of which none is long."""
 
 
 async def serve(
@@ -47,8 +45,8 @@ async def serve(
 ) -> None:
     """Serve until the agent at the other end of ``channel`` is gone.
 
-    The agent is answered once everything listens that a container may use. What only answers need
-    is imported while the attestation waits for the network and for its verifier.
+    What only pulls need is imported while the attestation waits for the network and for its
+    verifier; what only containers use, when the agent asks for it.
 
     Raises:
         CasemateError: the pod's configuration cannot be used.
@@ -59,18 +57,14 @@ async def serve(
     wanted = settings.of(given)
     async with asyncio.TaskGroup() as tasks:
         attested = tasks.create_task(_attest(agent, wanted))
-        await _import_the_rest()
-        from casemate.guest.hub import serve as hub
-        from casemate.guest.rest import serve as rest
-        from casemate.guest.rest.api import Features
-        from casemate.net.ttrpc import Server
+        await _import_what_pulls_need()
+        from casemate.guest.hub import serve as hubs
+        from casemate.guest.hub.agent_calls import AgentCalls
 
-        keeper = hub.build(agent, wanted, stations)
-        preparing = tasks.create_task(_prepare(attested, keeper))
-        await _listen(attestation.SOCKET, attestation.services(agent))
-        await _listen(hub.SOCKET, keeper.services)
-        await rest.serve(agent, keeper.resources, Features.ALL)
-        answering = tasks.create_task(Server(keeper.services_of_agent).serve_channel(channel))
+        hub = hubs.build(agent, wanted, stations)
+        preparing = tasks.create_task(_prepare(attested, hub))
+        calls = AgentCalls(hub.pulls, ContainerSockets(agent, hub).open)
+        answering = tasks.create_task(calls.serve(channel))
         await preparing
         gc.freeze()  # what is loaded now stays for good
         gc.enable()
@@ -91,18 +85,12 @@ async def _attest(agent: AttestationAgent, wanted: HubSettings) -> bool:
     return True
 
 
-async def _prepare(attested: asyncio.Task[bool], keeper: "Hub") -> None:
+async def _prepare(attested: asyncio.Task[bool], hub: "Hub") -> None:
     if await attested:
-        await keeper.prepare()
+        await hub.prepare()
 
 
-async def _import_the_rest() -> None:
-    for module in _REST:
+async def _import_what_pulls_need() -> None:
+    for module in _PULLING:
         await asyncio.sleep(0)  # the attestation goes first whenever something came for it
         import_module(module)
-
-
-async def _listen(path: Path, services: "Services") -> None:
-    from casemate.net.ttrpc import Server
-
-    await Server(services).serve_unix(path)

@@ -2,6 +2,7 @@
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -15,9 +16,10 @@ def find_by_serial(
     serial: str, *, sys: Path = Path("/sys"), dev: Path = Path("/dev")
 ) -> Path | None:
     """The virtio disk with this serial; None when the machine has none."""
-    for file in sorted((sys / "block").glob("*/serial")):
-        if file.read_text(errors="replace").strip() == serial:
-            return dev / file.parent.name
+    for name in sorted(os.listdir(sys / "block")):  # noqa: PTH208  # a glob costs a start 20 ms
+        with suppress(FileNotFoundError):  # of a disk that is not virtio's
+            if (sys / "block" / name / "serial").read_text(errors="replace").strip() == serial:
+                return dev / name
     return None
 
 

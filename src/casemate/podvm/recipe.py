@@ -78,6 +78,9 @@ GUEST_PROCESSES: Final = (
     GUEST_ENTRY,
     "casemate.guest.vault",
     "casemate.guest.hub.serve",
+    "casemate.guest.hub.agent_calls",
+    "casemate.guest.hub.service",
+    "casemate.guest.attestation.service",
     "casemate.guest.rest.serve",
     "casemate.guest.pod",
 )

@@ -54,7 +54,7 @@ def hub(mounts: Mounts | None = None, cdh: str = "") -> hubs.Hub:
 
 async def test_every_service_answers_on_the_socket(tmp_path: Path) -> None:
     mounts = Mounts()
-    server = Server(hub(mounts).services)
+    server = Server(hub(mounts).services())
     await server.serve_unix(tmp_path / "cdh.sock")
     request = pb.SecureMountRequest(
         volume_type="block-device", options={"deviceId": "7:0"}, flags=["ro"], mount_point="/mnt"
@@ -87,15 +87,28 @@ async def test_every_service_answers_on_the_socket(tmp_path: Path) -> None:
     ],
 )
 async def test_bundle_is_a_containers_own_folder(path: str) -> None:
-    request = pb.ImagePullRequest(image_url="registry.test/app:1", bundle_path=path)
+    pulls = hub().pulls
     with pytest.raises(InputError, match="bundle_path"):
-        await hub().service.pull_image(request.SerializeToString())
+        await pulls.pull("registry.test/app:1", path)
+    with pytest.raises(InputError, match="bundle_path"):
+        await pulls.drop(path)
 
 
 async def test_image_name_is_read_before_anything_is_done() -> None:
     request = pb.ImagePullRequest(image_url="UPPER", bundle_path="/run/kata-containers/none")
-    with pytest.raises(InputError):
-        await hub().service.pull_image(request.SerializeToString())
+    with pytest.raises(InputError, match="UPPER"):
+        await hub().services()[IMAGES]["PullImage"](request.SerializeToString())
+
+
+def test_only_the_agent_may_have_images_forgotten() -> None:
+    """Containers may reach what the hub's own socket serves, by REST or a mount."""
+    served = {name: set(methods) for name, methods in hub().services().items()}
+    assert served == {
+        RESOURCES: {"GetResource"},
+        IMAGES: {"PullImage"},
+        MOUNTS: {"SecureMount"},
+        KEYS: {"UnWrapKey"},
+    }
 
 
 @pytest.mark.parametrize(
@@ -114,7 +127,7 @@ def test_broker_that_could_be_anybody_is_not_taken(cdh: str) -> None:
 @settings(max_examples=50)
 @given(st.binary(max_size=64))
 async def test_any_bytes_to_any_method_raise_only_our_errors(payload: bytes) -> None:
-    for methods in hub(Mounts()).services.values():
+    for methods in hub(Mounts()).services().values():
         for method in methods.values():
             try:
                 await method(payload)

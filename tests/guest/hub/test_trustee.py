@@ -173,7 +173,7 @@ async def test_reason_of_a_denial_crosses_the_hubs_socket_unchanged(tmp_path: Pa
         trustee.put("default/secret/one", b"shh")
         with pytest.raises(VerificationError) as direct:
             await pod.hub.resources.get(URI)
-        server = Server(pod.hub.services)
+        server = Server(pod.hub.services())
         await server.serve_unix(tmp_path / "cdh.sock")
         async with await Client.connect_unix(tmp_path / "cdh.sock") as client:
             request = pb.GetResourceRequest(ResourcePath=str(URI)).SerializeToString()

@@ -5,6 +5,7 @@ or has no value is a no.
 """
 
 import logging
+from functools import cached_property
 from typing import Any, Final
 
 from google.protobuf.message import Message
@@ -44,10 +45,14 @@ class AgentPolicy:
         """
         _bounded(text, name)
         self.name = name
-        self._base = Policy.compile(text, name=name, v0=True)
+        self._text = text
         self._state: dict[str, Any] = {}
-        self._policy = self._base.with_data({"pstate": self._state})
-        self._lenient = self._ask("AllowRequestsFailingPolicy", {})[0] is True
+        self._policy = Policy.compile(text, name=name, v0=True, data={"pstate": self._state})
+
+    @cached_property
+    def _stateless(self) -> Policy:
+        """The policy that each new state is put into; few policies keep one."""
+        return Policy.compile(self._text, name=self.name, v0=True)
 
     def permit(self, request: Message) -> None:
         """Let a request pass, remembering what the policy wants remembered.
@@ -62,7 +67,7 @@ class AgentPolicy:
         if isinstance(answer, dict) and answer.get("allowed") is True:
             self._remember(answer.get("ops") or [])
             return
-        if isinstance(answer, Undefined) and self._lenient:
+        if isinstance(answer, Undefined) and self._ask("AllowRequestsFailingPolicy", {})[0] is True:
             _log.warning("%s has no rule in %s and passes all the same", name, self.name)
             return
         raise self._blocked(name, answer, prints)
@@ -74,7 +79,7 @@ class AgentPolicy:
     def _remember(self, operations: list[Any]) -> None:
         if operations:
             self._state = json_patch.apply(self._state, operations)
-            self._policy = self._base.with_data({"pstate": self._state})
+            self._policy = self._stateless.with_data({"pstate": self._state})
 
     def _blocked(self, name: str, answer: Any, prints: tuple[str, ...]) -> BlockedError:
         reason = "; ".join(prints) or _says(answer)

@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -58,10 +58,22 @@ class Pause:
 
 
 class Sandbox:
-    """State of the pod. ``tasks`` runs what watches processes; ``stopped`` is set at the end."""
+    """State of the pod; ``stopped`` is set at the end.
+
+    Args:
+        tasks: runs what watches processes.
+        serve_containers: returns once everything listens that a container may use. Asked while the
+            first container is made, and waited for before a process of any runs.
+    """
 
     def __init__(
-        self, crun: Crun, storages: Storages, tasks: asyncio.TaskGroup, folders: Folders
+        self,
+        crun: Crun,
+        storages: Storages,
+        tasks: asyncio.TaskGroup,
+        folders: Folders,
+        *,
+        serve_containers: Callable[[], Awaitable[None]],
     ) -> None:
         self._crun = crun
         self._storages = storages
@@ -76,6 +88,8 @@ class Sandbox:
         self._namespaces: Mapping[str, Path] = MappingProxyType({})
         self._id: str | None = None
         self._rehearsed = False
+        self._serve_containers = serve_containers
+        self._served: asyncio.Task[None] | None = None
         self.oom: asyncio.Queue[str] = asyncio.Queue()
         """Containers in which the kernel killed for want of memory."""
         self.stopped = asyncio.Event()
@@ -134,6 +148,17 @@ class Sandbox:
         """The sandbox container, if ``name`` is it."""
         return self._pauses.get(name)
 
+    async def start(self, name: str) -> None:
+        """Let the first process of a container run.
+
+        Raises:
+            TtrpcError: no such container.
+            HostError: crun refuses.
+        """
+        found = self.container(name)
+        await self._containers_served()
+        await found.start()
+
     async def execute(self, request: agent_pb2.ExecProcessRequest) -> None:
         """Run one more process in a container.
 
@@ -141,6 +166,7 @@ class Sandbox:
             TtrpcError: no such container, or the name is taken.
         """
         found = self.container(request.container_id)
+        await self._containers_served()
         root = found.bundle / "rootfs"
         user = request.string_user if request.HasField("string_user") else None
         image = msgspec.structs.replace(self._images[found.name], args=())
@@ -187,6 +213,7 @@ class Sandbox:
     ) -> None:
         self._rehearse()
         self._points[name] = await self._storages.add(request.storages, folder)
+        self._serving()
         root = folder / "rootfs"
         image = image_defaults.read(folder)
         self._images[name] = image
@@ -205,6 +232,18 @@ class Sandbox:
         process = await made.create(document, request.exec_id)
         self._containers[name] = made
         self._watch(process, name)
+
+    def _serving(self) -> asyncio.Task[None]:
+        """Have what containers use opened, beside what else goes on; if it fails the pod ends."""
+        if self._served is None:
+            self._served = self._tasks.create_task(self._serve(), name="containers served")
+        return self._served
+
+    async def _serve(self) -> None:
+        await self._serve_containers()
+
+    async def _containers_served(self) -> None:
+        await asyncio.shield(self._serving())
 
     def _rehearse(self) -> None:
         """Make a container of nothing beside the first pull; a machine that cannot ends the pod."""

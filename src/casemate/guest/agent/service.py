@@ -115,7 +115,7 @@ class Agent:
 
     async def _start_container(self, request: agent_pb2.StartContainerRequest) -> Message:
         if self._sandbox.pause(request.container_id) is None:
-            await self._sandbox.container(request.container_id).start()
+            await self._sandbox.start(request.container_id)
         return _EMPTY
 
     async def _remove_container(self, request: agent_pb2.RemoveContainerRequest) -> Message:

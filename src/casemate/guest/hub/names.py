@@ -1,4 +1,4 @@
-"""Names of the data hub's ttrpc services (guest-components §3); the last one is ours alone."""
+"""Names of the data hub's ttrpc services (guest-components §3)."""
 
 from typing import Final
 
@@ -6,5 +6,3 @@ RESOURCES: Final = "api.GetResourceService"
 IMAGES: Final = "api.ImagePullService"
 MOUNTS: Final = "api.SecureMountService"
 KEYS: Final = "keyprovider.KeyProviderService"
-TREES: Final = "casemate.ImageTreeService"
-"""Forgets images; for the agent beside the vault, never on the hub's socket."""

@@ -1,9 +1,8 @@
 """Composition of the data hub, for the vault."""
 
 import logging
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -14,18 +13,20 @@ from casemate.guest.hub.documents import Documents
 from casemate.guest.hub.image_keys import ImageKeys
 from casemate.guest.hub.image_settings import ImageRulesKeeper
 from casemate.guest.hub.images import Images, Show
+from casemate.guest.hub.mounting import SecureMount, secure_mounts
+from casemate.guest.hub.pulls import Pulls
 from casemate.guest.hub.resources import (
     BrokeredResources,
     FileResources,
     NoResources,
     Resources,
 )
-from casemate.guest.hub.service import HubService, SecureMount
 from casemate.guest.hub.settings import BrokerKind, BrokerSettings, HubSettings
 from casemate.guest.reporting import Stations
-from casemate.net.ttrpc import Services
-from casemate.secret import Secret
 from casemate.wire import aael
+
+if TYPE_CHECKING:
+    from casemate.net.ttrpc import Services
 
 SOCKET: Final = Path("/run/confidential-containers/cdh.sock")
 _log = logging.getLogger(__name__)
@@ -38,18 +39,17 @@ class Hub(msgspec.Struct, frozen=True):
     resources: Resources
     documents: Documents
     images: Images
+    pulls: Pulls
+    keys: ImageKeys
     keeper: ImageRulesKeeper
-    service: HubService
+    secure_mount: SecureMount
 
-    @property
-    def services(self) -> Services:
-        """The ttrpc services to serve on ``SOCKET``."""
-        return self.service.services()
+    def services(self) -> "Services":
+        """Give the ttrpc services to serve on ``SOCKET``."""
+        from casemate.guest.hub.service import HubService  # protobuf, which no pull needs
 
-    @property
-    def services_of_agent(self) -> Services:
-        """The ttrpc services for the agent beside us."""
-        return self.service.services_of_agent()
+        service = HubService(self.resources, self.keys, self.pulls, self.secure_mount)
+        return service.services()
 
     async def prepare(self) -> None:
         """Attest and fetch what settings name, before anybody asks: it saves the first pull time.
@@ -89,9 +89,16 @@ def build(
         show=show or bind,
         measure=lambda image, digest: _measure(agent, image, digest),
     )
-    mounts = secure_mount or _secure_mounts(documents)
-    service = HubService(resources, keys, images, mounts)
-    return Hub(settings, resources, documents, images, keeper, service)
+    return Hub(
+        settings,
+        resources,
+        documents,
+        images,
+        Pulls(images),
+        keys,
+        keeper,
+        secure_mount or secure_mounts(documents),
+    )
 
 
 def bind(tree: Path, place: Path) -> None:
@@ -104,25 +111,6 @@ def bind(tree: Path, place: Path) -> None:
 
     place.mkdir(parents=True, exist_ok=True)
     mount.mount(tree, place, "", ("bind",))
-
-
-def _secure_mounts(documents: Documents) -> SecureMount:
-    """Mount volumes with keys that documents hold; loaded at the first one, since few pods do."""
-
-    async def fetch(place: str) -> Secret:
-        return Secret(await documents.fetch(place))
-
-    async def secure_mount(
-        kind: str, options: Mapping[str, str], flags: Sequence[str], mount_point: Path
-    ) -> None:
-        from casemate.guest import machine
-        from casemate.guest.storage.volumes import SecureMounts
-
-        for modules in (machine.SCRATCH_MODULES, machine.VOLUME_MODULES):
-            machine.load_modules(modules)
-        await SecureMounts(fetch).mount(kind, options, flags, mount_point)
-
-    return secure_mount
 
 
 def _resources(

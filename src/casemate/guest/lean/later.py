@@ -1,5 +1,6 @@
 """Modules that are loaded when something is first asked of them; whoever has one, has it then."""
 
+import _hashlib
 import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -26,6 +27,13 @@ def _function(module: str, name: str) -> Callable[..., object]:
 
 LATER: Final[Mapping[str, Mapping[str, object]]] = {
     "fnmatch": {},
+    "hashlib": {
+        "new": _hashlib.new,
+        "sha1": _hashlib.openssl_sha1,
+        "sha256": _hashlib.openssl_sha256,
+        "sha384": _hashlib.openssl_sha384,
+        "sha512": _hashlib.openssl_sha512,
+    },
     "inspect": {"iscoroutinefunction": _is_coroutine},
     "ipaddress": {},
     "json": {},

@@ -43,8 +43,14 @@ CreateContainerRequest if {
 	count(objections) == 0
 }
 
-# An image of the owner's repository; which of those is genuine, its signature decides.
-own_image := `^@REPOSITORY@(:[A-Za-z0-9_.-]+|@sha256:[0-9a-f]{64})$`
+# An image of the owner's repository; which of those is genuine, its signature decides. Without
+# regular expressions: they are half of what a decision costs.
+own_image(source) if {
+	some mark in [":", "@sha256:"]
+	name := trim_prefix(source, concat("", ["@REPOSITORY@", mark]))
+	name != source
+	not contains(name, "/")
+}
 
 capabilities := {
 	"CAP_AUDIT_WRITE", "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL",
@@ -59,7 +65,7 @@ asked_capabilities contains name if {
 
 objections contains sprintf("image %v is not of the owner's repository", [storage.source]) if {
 	some storage in input.storages
-	not regex.match(own_image, storage.source)
+	not own_image(storage.source)
 }
 
 objections contains "it must be one image, pulled in the guest" if {

@@ -1,6 +1,5 @@
 """Documents of the demo's owner: what the pod may do, whom it trusts, which images it takes."""
 
-import re
 from importlib import resources
 from typing import Final
 
@@ -46,7 +45,7 @@ def hub_configuration(
 def agent_policy(registry: str) -> str:
     """policy.rego: what the host may ask of the agent; only images of the owner's repository."""
     text = resources.files(__package__).joinpath("agent-policy.rego").read_text()
-    return text.replace("@REPOSITORY@", re.escape(f"{registry}/{REPOSITORY}"))
+    return text.replace("@REPOSITORY@", f"{registry}/{REPOSITORY}")
 
 
 def resource_policy(initdata: Initdata) -> str:

@@ -1,0 +1,72 @@
+"""No process of a container runs before everything listens that it may use."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from casemate.errors import HostError
+from casemate.guest.agent.container import Container
+from casemate.guest.agent.sandbox import Folders, Sandbox
+from casemate.guest.agent.storages import Storages
+from casemate.linux.crun import Crun
+from casemate.wire.pb import agent_pb2
+
+
+class Idle(Container):
+    """A container that was made; takes down what happens to it."""
+
+    def __init__(self, told: list[str]) -> None:
+        super().__init__("c", Path("/nowhere"), Crun(Path("/nowhere")))
+        self._told = told
+
+    async def start(self) -> None:
+        self._told.append("started")
+
+
+async def _pull(reference: str, bundle: Path) -> None:
+    raise AssertionError(f"{reference} for {bundle}: nothing is pulled here")
+
+
+async def test_process_starts_once_containers_are_served(tmp_path: Path) -> None:
+    told: list[str] = []
+    opened = asyncio.Event()
+
+    async def serve() -> None:
+        told.append("asked")
+        await opened.wait()
+        told.append("served")
+
+    async with asyncio.TaskGroup() as tasks:
+        folders = Folders(containers=tmp_path, sandbox=tmp_path, crun=tmp_path)
+        made = Sandbox(Crun(tmp_path), Storages(_pull), tasks, folders, serve_containers=serve)
+        made._containers["c"] = Idle(told)
+        starts = [tasks.create_task(made.start("c")) for _ in range(2)]
+        request = agent_pb2.ExecProcessRequest(container_id="c", exec_id="e")
+        executing = asyncio.create_task(made.execute(request))
+        await asyncio.sleep(0.01)
+        assert told == ["asked"]
+        assert not executing.done()
+        executing.cancel()
+        opened.set()
+        await asyncio.gather(*starts)
+    assert told == ["asked", "served", "started", "started"]
+
+
+async def test_pod_ends_when_containers_cannot_be_served(tmp_path: Path) -> None:
+    told: list[str] = []
+
+    async def serve() -> None:
+        raise HostError("port 8006", got="taken", want="a free port")
+
+    async def pod() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            folders = Folders(containers=tmp_path)
+            made = Sandbox(Crun(tmp_path), Storages(_pull), tasks, folders, serve_containers=serve)
+            made._containers["c"] = Idle(told)
+            await made.start("c")
+
+    with pytest.raises(BaseExceptionGroup) as caught:
+        await pod()
+    assert told == []
+    assert any(isinstance(error, HostError) for error in caught.value.exceptions)
