@@ -11,7 +11,7 @@ import ssl
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 from urllib.parse import urljoin, urlsplit
 
 from casemate.errors import InputError, PeerError, Refusal, VerificationError
@@ -139,8 +139,13 @@ class HttpClient:
         where = f"{host}:{port}"
         try:
             async with asyncio.timeout(self._timeout):
+                tls = scheme == "https"
                 reader, writer = await asyncio.open_connection(
-                    host, port, ssl=self._context() if scheme == "https" else None, limit=READ
+                    host,
+                    port,
+                    ssl=self._context() if tls else None,
+                    server_hostname=_plain(host) if tls else None,
+                    limit=READ,
                 )
         except ssl.SSLCertVerificationError as error:
             raise VerificationError(_untrusted(where, error)) from error
@@ -213,6 +218,11 @@ def _unreachable(where: str, why: str) -> PeerError:
         want="a connection",
         remedy="Is the address right, the service running, and the network open to it?",
     )
+
+
+def _plain(host: str) -> Any:
+    """Give the name in bytes, which ``ssl`` takes too: for text it loads all of IDNA first."""
+    return host.encode() if host.isascii() else host
 
 
 def _untrusted(where: str, error: ssl.SSLCertVerificationError) -> Refusal:
