@@ -35,6 +35,7 @@ def leave_out() -> None:
     """Put the stand-ins in place; called before anything else is imported."""
     for name in absent.UNUSED:
         sys.modules.setdefault(name, absent.Absent(name))
+    sys.modules.setdefault(absent.CFFI, absent.no_cffi())
     for name, known in later.LATER.items():
         sys.modules.setdefault(name, later.Later(name, known))
     sys.modules.setdefault("logging", log.LaterLogging())
