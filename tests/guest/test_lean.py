@@ -101,6 +101,11 @@ context = ssl.create_default_context()
 assert context.verify_mode == ssl.CERT_REQUIRED and context.check_hostname
 context.minimum_version = ssl.TLSVersion.TLSv1_3
 assert context.minimum_version == ssl.TLSVersion.TLSv1_3
+context.maximum_version = ssl.TLSVersion.TLSv1_3
+assert context.maximum_version == ssl.TLSVersion.TLSv1_3 == ssl.TLSVersion(0x304) == 0x304
+assert type(ssl.TLSVersion.TLSv1_2) is int and ssl.AlertDescription.ALERT_DESCRIPTION_UNKNOWN_CA == 48
+import http
+assert http.HTTPStatus(404).phrase == "Not Found"
 context.options |= ssl.OP_NO_TICKET
 assert context.options & ssl.OP_NO_TICKET
 assert ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).verify_mode == ssl.CERT_NONE

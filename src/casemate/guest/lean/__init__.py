@@ -47,6 +47,7 @@ def leave_out() -> None:
     typing.compile = _as_text  # type: ignore[attr-defined]  # else it makes a hundred classes of ast
     setattr(collections, "namedtuple", tuples.named_tuple)  # noqa: B010  # ruff takes it for a use
     enum.EnumType._convert_ = constants.numbers  # type: ignore[attr-defined]
+    enum._simple_enum = constants.plain  # type: ignore[attr-defined]  # noqa: SLF001  # as ssl does
 
 
 def _as_it_is(**_options: bool) -> Callable[[type], type]:
