@@ -103,7 +103,8 @@ context.minimum_version = ssl.TLSVersion.TLSv1_3
 assert context.minimum_version == ssl.TLSVersion.TLSv1_3
 context.maximum_version = ssl.TLSVersion.TLSv1_3
 assert context.maximum_version == ssl.TLSVersion.TLSv1_3 == ssl.TLSVersion(0x304) == 0x304
-assert type(ssl.TLSVersion.TLSv1_2) is int and ssl.AlertDescription.ALERT_DESCRIPTION_UNKNOWN_CA == 48
+assert type(ssl.TLSVersion.TLSv1_2) is int
+assert ssl.AlertDescription.ALERT_DESCRIPTION_UNKNOWN_CA == 48
 import http
 assert http.HTTPStatus(404).phrase == "Not Found"
 context.options |= ssl.OP_NO_TICKET

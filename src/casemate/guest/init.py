@@ -11,13 +11,17 @@ process 1 is the agent (``guest/pod.py``). These two part as soon as what both n
 the initdata are read: importing is most of what a start costs, and no secret is there yet.
 """
 
-import os
-from _socket import AF_UNIX, SOCK_STREAM, socketpair  # ``socket`` is a tenth of a second, emulated
-from typing import TYPE_CHECKING, Final
+from casemate.guest import named_tuples
 
-from casemate.guest import lean
+named_tuples.put_in_place()  # before functools makes the first of them
+
+from casemate.guest import lean  # noqa: E402
 
 lean.leave_out()  # before whatever imports what it leaves out
+
+import os  # noqa: E402
+from _socket import AF_UNIX, SOCK_STREAM, socketpair  # noqa: E402  # ``socket`` is ten times as much
+from typing import TYPE_CHECKING, Final  # noqa: E402
 
 from casemate.linux import fork  # noqa: E402
 

@@ -11,14 +11,13 @@ Each way is put in place before anything else is imported:
   cost (``constants.py``);
 - ``dataclass`` leaves a class as it is. It writes and compiles source for methods, here for h11's
   events alone, which bring the one method that is used;
-- ``namedtuple`` makes its class without compiling source for it (``tuples.py``);
+- ``namedtuple`` makes its class without compiling source for it (``guest/named_tuples.py``);
 - type hints that are text are not compiled before somebody asks for their value, which nobody does.
 
 The image's byte code is made for this as well: without docstrings, annotations of functions, and
 columns of lines (podvm/compiler.py).
 """
 
-import collections
 import enum
 import sys
 import typing
@@ -26,13 +25,15 @@ from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
 
-from casemate.guest.lean import absent, constants, later, log, messages, tuples
+from casemate.guest import named_tuples
+from casemate.guest.lean import absent, constants, later, log, messages
 
 __all__ = ["leave_out"]
 
 
 def leave_out() -> None:
     """Put the stand-ins in place; called before anything else is imported."""
+    named_tuples.put_in_place()  # process 1 has done so, before it came here
     for name in absent.UNUSED:
         sys.modules.setdefault(name, absent.Absent(name))
     sys.modules.setdefault(absent.CFFI, absent.no_cffi())
@@ -45,7 +46,6 @@ def leave_out() -> None:
     plain.dataclass = _as_it_is  # type: ignore[attr-defined]
     sys.modules.setdefault("dataclasses", plain)
     typing.compile = _as_text  # type: ignore[attr-defined]  # else it makes a hundred classes of ast
-    setattr(collections, "namedtuple", tuples.named_tuple)  # noqa: B010  # ruff takes it for a use
     enum.EnumType._convert_ = constants.numbers  # type: ignore[attr-defined]
     enum._simple_enum = constants.plain  # type: ignore[attr-defined]  # noqa: SLF001  # as ssl does
 

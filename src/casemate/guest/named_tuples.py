@@ -1,14 +1,25 @@
 """``namedtuple`` without a compiler: the one in ``collections`` compiles source for each class.
 
-That is most of what such a class costs, and the guest would need Python's compiler for nothing
-else: two dozen classes, of the standard library most of them.
+That is most of what such a class costs, and the guest needs Python's compiler for nothing else: two
+dozen classes, of the standard library most of them. The first is in ``functools``, which ``typing``
+imports: so this module goes without both.
 """
 
-import collections
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from __future__ import annotations
 
-_ITEM: Final = collections._tuplegetter  # type: ignore[attr-defined]  # noqa: SLF001  # in C
+import collections
+
+TYPE_CHECKING = False  # as typing has it
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+_ITEM = collections._tuplegetter  # type: ignore[attr-defined]  # noqa: SLF001  # in C
+
+
+def put_in_place() -> None:
+    """Have ``collections`` give this one from now on."""
+    setattr(collections, "namedtuple", named_tuple)  # noqa: B010  # ruff takes it for a use
 
 
 def named_tuple(
