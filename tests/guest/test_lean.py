@@ -219,31 +219,6 @@ def test_usual_hashes_are_there_before_their_module_is_loaded() -> None:
     ran(HASHES)
 
 
-CRYPTOGRAPHY = """
-from casemate.guest import lean
-lean.leave_out()
-import sys
-from casemate.crypto import jwe
-from casemate.crypto.keys import Kind, PrivateKey, PublicKey
-assert not hasattr(sys.modules["_cffi_backend"], "__file__")
-for kind in (Kind.P256, Kind.P384, Kind.ED25519, Kind.RSA):
-    key = PrivateKey.generate(kind)
-    again = PublicKey.from_pem(key.public.pem())
-    assert again == key.public
-key = PrivateKey.generate(Kind.P256)
-sealed = jwe.encrypt(b"secret", jwe.recipient(key.public))
-assert jwe.decrypt(sealed, key).reveal() == b"secret"
-from cryptography import x509
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-box = AESGCM(bytes(16))
-assert box.decrypt(bytes(12), box.encrypt(bytes(12), b"a", None), None) == b"a"
-"""
-
-
-def test_cryptography_works_without_cffi() -> None:
-    ran(CRYPTOGRAPHY)
-
-
 FORBIDDEN = ("rich", "click", "starlette", "joserfc", "prometheus_client", "httpx", "regorus")
 
 

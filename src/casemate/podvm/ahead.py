@@ -35,6 +35,7 @@ _IMPORTED: Final[tuple[_Touched, ...]] = (
     (f"{_LIBRARIES}/libssl.so.3", None),
     (f"{_DYNLOAD}/_ssl.{_TAG}.so", None),
     (f"{_DYNLOAD}/_asyncio.{_TAG}.so", None),
+    (f"{_SITE}/_cffi_backend.{_TAG}.so", None),
     (f"{_LIBRARIES}/libgcc_s.so.1", None),
     (f"{_SITE}/google/_upb/_message.abi3.so", None),
     (f"{_DYNLOAD}/_ctypes.{_TAG}.so", None),

@@ -36,7 +36,6 @@ def leave_out() -> None:
     named_tuples.put_in_place()  # process 1 has done so, before it came here
     for name in absent.UNUSED:
         sys.modules.setdefault(name, absent.Absent(name))
-    sys.modules.setdefault(absent.CFFI, absent.no_cffi())
     for name, known in later.LATER.items():
         sys.modules.setdefault(name, later.Later(name, known))
     sys.modules.setdefault("logging", log.LaterLogging())

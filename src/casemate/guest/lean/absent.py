@@ -25,18 +25,6 @@ UNUSED: Final = (
 )
 
 
-CFFI: Final = "_cffi_backend"
-"""What ``cryptography`` shows all of OpenSSL with, to Python code that wants it raw."""
-
-
-def no_cffi() -> ModuleType:
-    """Give the stand-in for cffi: what it shows is an empty module."""
-    module = ModuleType(CFFI)
-    shown = ModuleType("_openssl")
-    vars(module)["_init_cffi_1_0_external_module"] = lambda _: shown
-    return module
-
-
 class Nothing(type):
     """The type of what is not there: its constants are None."""
 
