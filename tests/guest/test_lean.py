@@ -219,6 +219,28 @@ def test_usual_hashes_are_there_before_their_module_is_loaded() -> None:
     ran(HASHES)
 
 
+CRYPTOGRAPHY = """
+from casemate.guest import lean
+lean.leave_out()
+from casemate.crypto import jwe
+from casemate.crypto.keys import Kind, PrivateKey, PublicKey
+for kind in (Kind.P256, Kind.P384, Kind.ED25519, Kind.RSA):
+    key = PrivateKey.generate(kind)
+    again = PublicKey.from_pem(key.public.pem())
+    assert again == key.public
+    again.verify(key.sign(b"message"), b"message", key.algorithm)
+key = PrivateKey.generate(Kind.P256)
+key.public.verify_der(key.sign_der(b"message"), b"message")
+sealed = jwe.encrypt(b"secret", jwe.recipient(key.public))
+assert jwe.decrypt(sealed, key).reveal() == b"secret"
+from cryptography import x509
+"""
+
+
+def test_keys_signatures_and_sealed_secrets_work_without_what_is_left_out() -> None:
+    ran(CRYPTOGRAPHY)
+
+
 FORBIDDEN = ("rich", "click", "starlette", "joserfc", "prometheus_client", "httpx", "regorus")
 
 
