@@ -153,6 +153,17 @@ async def test_vault_gives_up_what_goes_on_when_the_agent_is_gone() -> None:
     assert images.told == ["given up c1"]
 
 
+async def test_more_orders_than_may_be_open_are_turned_away() -> None:
+    async with vault(SlowImages()) as asked:
+        names = [BUNDLES / f"c{number}" for number in range(1024)]
+        pulls = [asyncio.create_task(asked.pull("any", name)) for name in names]
+        await asyncio.sleep(0)  # they ask first
+        with pytest.raises(HostError, match="1024 open orders"):
+            await asked.pull("any", BUNDLES / "one-more")
+        assert not any(pull.done() for pull in pulls)
+    await asyncio.gather(*pulls, return_exceptions=True)
+
+
 async def test_nonsense_from_the_agent_ends_the_vault() -> None:
     ours, theirs = unix.pair()
     calls = AgentCalls(Pulls(SlowImages()), _nothing)  # type: ignore[arg-type]
@@ -160,7 +171,7 @@ async def test_nonsense_from_the_agent_ends_the_vault() -> None:
         ours.sendall(b"\0\0\0\2[]")
         with pytest.raises(BaseExceptionGroup) as caught:
             await calls.serve(theirs)
-    assert "want an order" in _texts(caught.value)
+    assert "with one Call" in _texts(caught.value)
 
 
 def _texts(error: BaseException) -> str:

@@ -49,6 +49,7 @@ def test_disk_is_found_by_its_serial(tmp_path: Path) -> None:
         (tmp_path / "block" / name / "serial").write_text(serial)
     assert block.find_by_serial("userdata", sys=tmp_path) == Path("/dev/vdb")
     assert block.find_by_serial("scratch", sys=tmp_path) is None
+    assert block.find_by_serial("userdata", sys=tmp_path / "nothing") is None
 
 
 @pytest.mark.parametrize("number", ["", "8", "8:0/..", "a:b", "1:2:3"])

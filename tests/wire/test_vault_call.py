@@ -99,6 +99,15 @@ def test_refusal_comes_out_as_it_went_in() -> None:
     assert again.refusal == REFUSAL
 
 
+@given(st.text(max_size=20), st.sampled_from([1, 4095, 20_000]))
+def test_any_text_of_an_error_fits_into_a_frame(text: str, times: int) -> None:
+    strange = text * times + "\udcff"
+    refusal = Refusal(step=strange, claim=strange, got="", expected=strange, rule="", remedy="")
+    for error in (InputError(strange, got="", want=strange), VerificationError(refusal)):
+        frame = vault_call.encode(Answer(1, vault_call.failure(error)))
+        assert vault_call.parse_answer(frame[4:]).failure is not None
+
+
 def test_failure_of_an_unknown_kind_is_still_an_error() -> None:
     answer = vault_call.parse_answer(b'{"number":1,"failure":{"kind":"new","got":"x"}}')
     assert answer.failure is not None

@@ -9,6 +9,8 @@ import gc
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from casemate.guest.attestation import serve as attestation
 from casemate.guest.attestation.agent import AttestationAgent
 
@@ -17,10 +19,25 @@ if TYPE_CHECKING:
     from casemate.net.ttrpc import Services
 
 
+class Places(msgspec.Struct, frozen=True, kw_only=True):
+    """Where they listen; upstream's places, and tests have others."""
+
+    agent: Path = Path("/run/confidential-containers/attestation-agent/attestation-agent.sock")
+    hub: Path = Path("/run/confidential-containers/cdh.sock")
+    rest: int = 8006
+    """TCP port of the loopback."""
+
+
 class ContainerSockets:
     """Opened once, whoever asks and however often."""
 
-    def __init__(self, agent: AttestationAgent, hub: "Hub") -> None:
+    def __init__(
+        self,
+        agent: AttestationAgent,
+        hub: "Hub",
+        places: Places = Places(),  # noqa: B008  # frozen
+    ) -> None:
+        self._places = places
         self._agent = agent
         self._hub = hub
         self._opening = asyncio.Lock()
@@ -39,13 +56,13 @@ class ContainerSockets:
 
     async def _listen(self) -> None:
         gc.disable()  # as while the rest was imported: nothing of it is garbage
-        from casemate.guest.hub import serve as hub
         from casemate.guest.rest import serve as rest
         from casemate.guest.rest.api import Features
 
-        await _listen(attestation.SOCKET, attestation.services(self._agent))
-        await _listen(hub.SOCKET, self._hub.services())
-        await rest.serve(self._agent, self._hub.resources, Features.ALL, port=rest.PORT)
+        await _listen(self._places.agent, attestation.services(self._agent))
+        await _listen(self._places.hub, self._hub.services())
+        port = self._places.rest
+        await rest.serve(self._agent, self._hub.resources, Features.ALL, port=port)
         gc.freeze()
         gc.enable()
 

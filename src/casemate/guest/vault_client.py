@@ -2,14 +2,14 @@
 
 import asyncio
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from casemate.errors import PeerError
 from casemate.net.unix import Channel
 from casemate.wire import vault_call
 from casemate.wire.vault_call import Call, DropImage, Order, PullImage, ServeContainers
 
-_CHUNK = 1 << 16
+_CHUNK: Final = 1 << 16
 
 
 class VaultClient:

@@ -5,7 +5,7 @@ bytes, big-endian) and a JSON text of at most 1 MiB. It is not ttrpc, which the 
 others: the vault would load protobuf before it pulls anything (docs/decisions/0018).
 """
 
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 import msgspec
 
@@ -22,6 +22,7 @@ LARGEST: Final = 1 << 20
 """Bytes of one frame, without its length."""
 
 _LENGTH: Final = 4
+_LONGEST_TEXT: Final = 4096
 _WHERE: Final = "agent and vault"
 _KINDS: Final[dict[str, type[CasemateError]]] = {
     "input": InputError,
@@ -83,12 +84,22 @@ class Answer(msgspec.Struct, frozen=True):
     failure: Failure | None = None
 
 
+_Message = TypeVar("_Message", Call, Answer)
+
+
 def failure(error: CasemateError) -> Failure:
-    """Write an error of ours down; one of a subclass as the class of the four that it is of."""
+    """Write an error of ours down; one of a subclass as the class of the four that it is of.
+
+    Each text up to 4096 characters, so that any error fits into a frame.
+    """
     if isinstance(error, VerificationError):
-        return Failure("refused", refusal=error.refusal)
+        told = {name: _told(text) for name, text in msgspec.structs.asdict(error.refusal).items()}
+        return Failure("refused", refusal=Refusal(**told))
     kind = next((name for name, of in _KINDS.items() if isinstance(error, of)), "")
-    return Failure(kind, error.where, error.got, error.want, error.spec, error.remedy)
+    where, got, want, spec, remedy = map(
+        _told, (error.where, error.got, error.want, error.spec, error.remedy)
+    )
+    return Failure(kind, where, got, want, spec, remedy)
 
 
 def encode(message: Call | Answer) -> bytes:
@@ -134,10 +145,7 @@ def parse_call(text: bytes) -> Call:
     Raises:
         PeerError: it is none.
     """
-    try:
-        return msgspec.json.decode(text, type=Call)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise PeerError(_WHERE, got=error, want="an order") from error
+    return _parse(text, Call)
 
 
 def parse_answer(text: bytes) -> Answer:
@@ -146,7 +154,16 @@ def parse_answer(text: bytes) -> Answer:
     Raises:
         PeerError: it is none.
     """
+    return _parse(text, Answer)
+
+
+def _parse(text: bytes, kind: type[_Message]) -> _Message:
     try:
-        return msgspec.json.decode(text, type=Answer)
+        return msgspec.json.decode(text, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise PeerError(_WHERE, got=error, want="an answer") from error
+        raise PeerError(_WHERE, got=error, want=f"a frame with one {kind.__name__}") from error
+
+
+def _told(text: str) -> str:
+    """Cut a text, and make it one that JSON can carry: names in an image may be no Unicode."""
+    return text[:_LONGEST_TEXT].encode(errors="replace").decode()

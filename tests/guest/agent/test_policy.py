@@ -145,6 +145,19 @@ def test_absent_rule_is_a_no_unless_the_policy_says_otherwise() -> None:
     lenient.permit(agent_pb2.DestroySandboxRequest())
 
 
+def test_what_is_remembered_makes_no_policy_lenient() -> None:
+    policy = AgentPolicy(
+        "package agent_policy\n"
+        "AllowRequestsFailingPolicy { data.pstate.open }\n"
+        'DestroySandboxRequest := {"allowed": true, "ops": '
+        '[{"op": "add", "path": "/open", "value": true}]}\n',
+        name="p",
+    )
+    policy.permit(agent_pb2.DestroySandboxRequest())
+    with pytest.raises(BlockedError):
+        policy.permit(agent_pb2.ExecProcessRequest())
+
+
 def test_what_a_policy_prints_is_the_reason() -> None:
     text = 'package agent_policy\nExecProcessRequest { print("no shells") ; false }\n'
     with pytest.raises(BlockedError) as caught:

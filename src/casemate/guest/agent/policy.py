@@ -47,7 +47,13 @@ class AgentPolicy:
         self.name = name
         self._text = text
         self._state: dict[str, Any] = {}
-        self._policy = Policy.compile(text, name=name, v0=True, data={"pstate": self._state})
+        self._first = Policy.compile(text, name=name, v0=True, data={"pstate": self._state})
+        self._policy = self._first
+
+    @cached_property
+    def _lenient(self) -> bool:
+        """What the policy said before anything was remembered, as upstream's agent asks it."""
+        return self._first.evaluate(f"{_PACKAGE}.AllowRequestsFailingPolicy", {}) is True
 
     @cached_property
     def _stateless(self) -> Policy:
@@ -67,7 +73,7 @@ class AgentPolicy:
         if isinstance(answer, dict) and answer.get("allowed") is True:
             self._remember(answer.get("ops") or [])
             return
-        if isinstance(answer, Undefined) and self._ask("AllowRequestsFailingPolicy", {})[0] is True:
+        if isinstance(answer, Undefined) and self._lenient:
             _log.warning("%s has no rule in %s and passes all the same", name, self.name)
             return
         raise self._blocked(name, answer, prints)

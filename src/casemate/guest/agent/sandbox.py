@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import signal
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -73,7 +73,7 @@ class Sandbox:
         tasks: asyncio.TaskGroup,
         folders: Folders,
         *,
-        serve_containers: Callable[[], Awaitable[None]],
+        serve_containers: Callable[[], Coroutine[Any, Any, None]],
     ) -> None:
         self._crun = crun
         self._storages = storages
@@ -156,7 +156,7 @@ class Sandbox:
             HostError: crun refuses.
         """
         found = self.container(name)
-        await self._containers_served()
+        await asyncio.shield(self._serving())
         await found.start()
 
     async def execute(self, request: agent_pb2.ExecProcessRequest) -> None:
@@ -166,7 +166,7 @@ class Sandbox:
             TtrpcError: no such container, or the name is taken.
         """
         found = self.container(request.container_id)
-        await self._containers_served()
+        await asyncio.shield(self._serving())
         root = found.bundle / "rootfs"
         user = request.string_user if request.HasField("string_user") else None
         image = msgspec.structs.replace(self._images[found.name], args=())
@@ -236,14 +236,9 @@ class Sandbox:
     def _serving(self) -> asyncio.Task[None]:
         """Have what containers use opened, beside what else goes on; if it fails the pod ends."""
         if self._served is None:
-            self._served = self._tasks.create_task(self._serve(), name="containers served")
+            serving = self._serve_containers()
+            self._served = self._tasks.create_task(serving, name="containers served")
         return self._served
-
-    async def _serve(self) -> None:
-        await self._serve_containers()
-
-    async def _containers_served(self) -> None:
-        await asyncio.shield(self._serving())
 
     def _rehearse(self) -> None:
         """Make a container of nothing beside the first pull; a machine that cannot ends the pod."""

@@ -1,6 +1,5 @@
 """Composition of the attestation agent, for the vault."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from casemate.guest.attestation import settings
@@ -12,7 +11,6 @@ from casemate.wire.initdata import Initdata
 if TYPE_CHECKING:
     from casemate.net.ttrpc import Services
 
-SOCKET: Final = Path("/run/confidential-containers/attestation-agent/attestation-agent.sock")
 DOCUMENT: Final = "aa.toml"
 
 
@@ -31,7 +29,7 @@ def build(attester: Attester, initdata: Initdata | None, stations: Stations) -> 
 
 
 def services(agent: AttestationAgent) -> "Services":
-    """Give the ttrpc services to serve on ``SOCKET``."""
+    """Give the ttrpc services for containers."""
     from casemate.guest.attestation.service import SERVICE, methods  # protobuf
 
     return {SERVICE: methods(agent)}

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from casemate.errors import CasemateError
 from casemate.guest.hub.pulls import Pulls
@@ -17,7 +18,10 @@ from casemate.wire.vault_call import (
     ServeContainers,
 )
 
-_CHUNK = 1 << 16
+_CHUNK: Final = 1 << 16
+_MOST: Final = 1024
+"""Orders that may be open at once; the next ones are turned away."""
+_BUSY: Final = Failure("host", "vault", f"{_MOST} open orders", "one more when one of them ends")
 _log = logging.getLogger(__name__)
 
 
@@ -50,6 +54,9 @@ class AgentCalls:
                 while data := await reader.read(_CHUNK):
                     for text in frames.receive(data):
                         call = vault_call.parse_call(text)
+                        if len(running) >= _MOST:
+                            writer.write(vault_call.encode(Answer(call.number, _BUSY)))
+                            continue
                         task = calls.create_task(self._answer(call, writer))
                         running.add(task)
                         task.add_done_callback(running.discard)

@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -28,7 +28,6 @@ from casemate.wire import aael
 if TYPE_CHECKING:
     from casemate.net.ttrpc import Services
 
-SOCKET: Final = Path("/run/confidential-containers/cdh.sock")
 _log = logging.getLogger(__name__)
 
 
@@ -45,7 +44,7 @@ class Hub(msgspec.Struct, frozen=True):
     secure_mount: SecureMount
 
     def services(self) -> "Services":
-        """Give the ttrpc services to serve on ``SOCKET``."""
+        """Give the ttrpc services for containers."""
         from casemate.guest.hub.service import HubService  # protobuf, which no pull needs
 
         service = HubService(self.resources, self.keys, self.pulls, self.secure_mount)

@@ -8,7 +8,6 @@ from casemate.guest.rest.api import Features, RestApi
 from casemate.net.http_server import Server
 
 HOST: Final = "127.0.0.1"
-PORT: Final = 8006
 
 
 async def serve(
@@ -17,7 +16,7 @@ async def serve(
     features: Features,
     *,
     host: str = HOST,
-    port: int = PORT,
+    port: int,
 ) -> Server:
     """Begin to serve; returns once containers can connect.
 
