@@ -9,10 +9,15 @@ STAMP := $(VENV)/.ready
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
+# What a target needs is installed, or said to be missing, at once: before the environment is made for it.
+PACKAGES := dev
+demo: PACKAGES := demo
+test stack: PACKAGES := test
+
 dev: $(STAMP) ## .venv with the command casemate in it
 
 $(STAMP): requirements/dev.txt pyproject.toml $(wildcard proto/*.proto) scripts/generate-proto scripts/system-packages
-	@scripts/system-packages dev
+	@scripts/system-packages $(PACKAGES)
 	python3 -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
