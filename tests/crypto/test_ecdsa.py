@@ -150,6 +150,18 @@ def test_without_the_quick_library_the_other_one_answers() -> None:
     assert done.stdout == b"None refused\n"
 
 
+def test_the_quick_library_is_not_loaded_for_other_curves() -> None:
+    """It takes a Trustee longer to load than all else for its first secret."""
+    script = (
+        "import sys\n"
+        "from casemate.crypto.keys import Kind, PrivateKey\n"
+        "key = PrivateKey.generate(Kind.P256)\n"
+        "key.public.verify(key.sign(b'message', 'ES256'), b'message', 'ES256')\n"
+        "print('awscrt' in sys.modules)\n"
+    )
+    assert program.run([sys.executable, "-c", script], timeout=60).stdout == b"False\n"
+
+
 def test_message_is_hashed_as_asked() -> None:
     key = ecdsa._quick_key(SPKI)
     assert key is not None

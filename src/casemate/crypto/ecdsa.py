@@ -58,10 +58,10 @@ def _quick_key(spki: bytes) -> Any | None:
     Only the one form that leaves no choice of how to read it, so that both have the same key. What
     is no point of the curve is refused where keys are read, before anybody comes here.
     """
-    library = _library()
-    if library is None or len(spki) != _P384_SIZE or not spki.startswith(_P384):
+    if len(spki) != _P384_SIZE or not spki.startswith(_P384):
         return None
-    return library.EC.new_key_from_der_data(spki)
+    library = _library()
+    return None if library is None else library.EC.new_key_from_der_data(spki)
 
 
 @cache
