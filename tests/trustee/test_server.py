@@ -177,6 +177,8 @@ def test_found_prints_what_it_made_and_never_overwrites(tmp_path: Path) -> None:
         ({"admin.acls": ["x"]}, "role="),
         ({"ak_authorities": ["nosuch.pem"]}, "readable"),
         ({"token.key": "admin.key"}, "P-256"),
+        ({"token.key": "server.key"}, "that of token.key"),
+        ({"token.certificate": "server.pem"}, "that of token.key"),
         ({"nosuch": 1}, "known setting"),
     ],
 )

@@ -27,7 +27,7 @@ from casemate.trustee.attestation.secure_execution import (
     challenge_key,
 )
 from casemate.trustee.attestation.service import AttestationService, InputsOf
-from casemate.trustee.attestation.signer import TokenSigner
+from casemate.trustee.attestation.signer import TokenSigner, require_pair
 from casemate.trustee.attestation.trust import (
     CcaConfiguration,
     RootsFolder,
@@ -253,13 +253,17 @@ class _Parts:
         )
 
     def _signer(self) -> TokenSigner:
-        return TokenSigner(
-            PrivateKey.from_pem(self._read("token.key")),
-            split_pem(self._read("token.certificate")),
+        key = PrivateKey.from_pem(self._read("token.key"))
+        chain = split_pem(self._read("token.certificate"))
+        signer = TokenSigner(
+            key,
+            chain,
             lifetime=self.values["token.lifetime"],
             clock=self.clock,
             issuer=self.values["token.issuer"],
         )
+        require_pair(key, chain[0])
+        return signer
 
     def _administrators(self) -> Administrators:
         issuer, audience = self.values["admin.issuer"], self.values["admin.audience"]

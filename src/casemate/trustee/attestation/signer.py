@@ -8,12 +8,14 @@ from typing import Any, Final
 import msgspec
 
 from casemate.crypto import jwt
-from casemate.crypto.keys import Kind, PrivateKey
-from casemate.errors import InputError
+from casemate.crypto.certificate import Certificate
+from casemate.crypto.keys import Kind, PrivateKey, PublicKey
+from casemate.errors import InputError, PeerError, VerificationError
 from casemate.wire.token import Result
 
 ISSUER: Final = "CoCo-Attestation-Service"
 PROFILE: Final = "tag:github.com,2024:confidential-containers/Trustee"
+_PROOF: Final = b"casemate: this key signs tokens"
 DEVELOPER: Final = "https://confidentialcontainers.org"
 
 
@@ -55,6 +57,23 @@ class TokenSigner:
             submods=submods,
         )
         return jwt.sign(result, self._key, header=self._header)
+
+
+def require_pair(key: PrivateKey, leaf: bytes) -> None:
+    """Refuse a certificate (DER) of another key: nobody would take a token that carries it.
+
+    By a signature, so that what signs is known to work before the first guest comes.
+
+    Raises:
+        InputError: the two do not belong together.
+    """
+    try:
+        certified = PublicKey.from_der(Certificate.parse(leaf).spki)
+        certified.verify(key.sign(_PROOF, "ES256"), _PROOF, "ES256")
+    except (InputError, PeerError, VerificationError) as error:
+        raise InputError(
+            "token.certificate", got="a certificate of another key", want="that of token.key"
+        ) from error
 
 
 def _header_jwk(key: PrivateKey, chain: Sequence[bytes]) -> dict[str, Any]:
