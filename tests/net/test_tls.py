@@ -12,7 +12,12 @@ OURS = CertificateAuthority.create("ours")
 OTHERS = CertificateAuthority.create("others")
 
 
-async def _talk(server: ssl.SSLContext, client: ssl.SSLContext, name: str = "podvm-a") -> bytes:
+async def _talk(
+    server: ssl.SSLContext,
+    client: ssl.SSLContext,
+    name: str = "podvm-a",
+    sessions: list[ssl.SSLSession] | None = None,
+) -> bytes:
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(await reader.read(5))
         await writer.drain()
@@ -26,7 +31,10 @@ async def _talk(server: ssl.SSLContext, client: ssl.SSLContext, name: str = "pod
         )
         try:
             writer.write(b"hello")
-            return await reader.read()
+            said = await reader.read()
+            if sessions is not None:
+                sessions.append(writer.get_extra_info("ssl_object").session)
+            return said
         finally:
             writer.close()
     finally:
@@ -49,6 +57,12 @@ def _client(authority: CertificateAuthority = OURS) -> ssl.SSLContext:
 
 async def test_both_sides_that_prove_themselves_talk() -> None:
     assert await _talk(_server(), _client()) == b"hello"
+
+
+async def test_no_connection_can_go_on_without_its_certificates() -> None:
+    sessions: list[ssl.SSLSession] = []
+    await _talk(_server(), _client(), sessions=sessions)
+    assert [session.has_ticket for session in sessions] == [False]
 
 
 async def test_a_server_of_another_name_is_refused() -> None:

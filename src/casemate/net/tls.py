@@ -22,11 +22,14 @@ def server_context(
 ) -> ssl.SSLContext:
     """Serve with a certificate (leaf first); with ``client_ca_pem``, insist on a client's.
 
+    Each connection proves everything anew: no tickets, which let one go on without certificates.
+
     Raises:
         InputError: certificate, key or CA cannot be read or do not belong together.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = _VERSION
+    context.num_tickets = 0
     _load_pair(context, certificate_pem, key_pem)
     if client_ca_pem is not None:
         context.verify_mode = ssl.CERT_REQUIRED
