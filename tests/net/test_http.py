@@ -176,7 +176,19 @@ async def test_redirects_end() -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["", "ftp://x/", "http://", "http://a:b/", "http://h/ x", "http://h:99999/", "http://h\n/"],
+    [
+        "",
+        "ftp://x/",
+        "http://",
+        "http://a:b/",
+        "http://h/ x",
+        "http://h:99999/",
+        "http://h\n/",
+        "http://h\u00f6st/",
+        "http://a..b/",
+        "http://.b/",
+        f"http://{'a' * 64}.b/",
+    ],
 )
 async def test_bad_url_is_the_callers_mistake(url: str) -> None:
     async with HttpClient() as client:

@@ -30,6 +30,7 @@ __all__ = ["LARGEST_BODY", "Body", "Headers", "HttpClient", "Response", "Respons
 _IDLE_EACH: Final = 4
 _MOST_REDIRECTS: Final = 5
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_LONGEST_LABEL: Final = 63
 _SAFE_AGAIN: Final = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 
 
@@ -185,13 +186,21 @@ def _split(url: str) -> tuple[tuple[str, str, int], str, str]:
     try:
         parts = urlsplit(url)
         port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
-        host = (parts.hostname or "").encode("idna").decode() if parts.hostname else ""
-    except (ValueError, UnicodeError) as error:
+    except ValueError as error:
         raise InputError("URL", got=url, want="http(s)://host[:port]/path") from error
-    if not host or not port or any(c <= " " or c > "~" for c in url):
+    host = parts.hostname or ""
+    if not _is_name(host) or not port or any(c <= " " or c > "~" for c in url):
         raise InputError("URL", got=url, want="http(s)://host[:port]/path")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return (parts.scheme, host, port), target, parts.netloc.rpartition("@")[2]
+
+
+def _is_name(host: str) -> bool:
+    """Hold a host to the size of a name's labels (RFC 1035 §2.3.4), as the resolver would.
+
+    Not by encoding it as IDNA: a URL is ASCII, and the tables of IDNA take long to load in a guest.
+    """
+    return all(0 < len(label) <= _LONGEST_LABEL for label in host.removesuffix(".").split("."))
 
 
 def _redirected(url: str, location: str, headers: Headers) -> tuple[str, Headers]:
@@ -222,7 +231,7 @@ def _unreachable(where: str, why: str) -> PeerError:
 
 def _plain(host: str) -> Any:
     """Give the name in bytes, which ``ssl`` takes too: for text it loads all of IDNA first."""
-    return host.encode() if host.isascii() else host
+    return host.encode("ascii")
 
 
 def _untrusted(where: str, error: ssl.SSLCertVerificationError) -> Refusal:
