@@ -2,9 +2,8 @@
 
 import ctypes
 import os
+from functools import cache
 from typing import Final
-
-_LIBC: Final = ctypes.CDLL(None, use_errno=True)
 
 SYS_FINIT_MODULE: Final = 313  # x86-64, as are all numbers here
 MS_RDONLY: Final = 1
@@ -29,7 +28,7 @@ PR_SET_CHILD_SUBREAPER: Final = 36
 
 def mount(source: str, target: str, fstype: str, flags: int, data: str) -> None:
     """Make the system call mount."""
-    result = _LIBC.mount(
+    result = _libc().mount(
         source.encode(), target.encode(), fstype.encode(), ctypes.c_ulong(flags), data.encode()
     )
     _checked(result, target)
@@ -37,12 +36,12 @@ def mount(source: str, target: str, fstype: str, flags: int, data: str) -> None:
 
 def umount(target: str, flags: int) -> None:
     """Make the system call umount2."""
-    _checked(_LIBC.umount2(target.encode(), flags), target)
+    _checked(_libc().umount2(target.encode(), flags), target)
 
 
 def finit_module(descriptor: int, parameters: str) -> None:
     """Make the system call finit_module: load the kernel module open at ``descriptor``."""
-    result = _LIBC.syscall(
+    result = _libc().syscall(
         ctypes.c_long(SYS_FINIT_MODULE),
         ctypes.c_int(descriptor),
         ctypes.c_char_p(parameters.encode()),
@@ -53,23 +52,28 @@ def finit_module(descriptor: int, parameters: str) -> None:
 
 def reboot(command: int) -> None:
     """Make the system call reboot; returns only when it is refused."""
-    _checked(_LIBC.reboot(ctypes.c_int(command)), "reboot")
+    _checked(_libc().reboot(ctypes.c_int(command)), "reboot")
 
 
 def unshare(flags: int) -> None:
     """Make the system call unshare: of the calling thread only."""
-    _checked(_LIBC.unshare(ctypes.c_int(flags)), "unshare")
+    _checked(_libc().unshare(ctypes.c_int(flags)), "unshare")
 
 
 def prctl(option: int, value: int) -> None:
     """Make the system call prctl with one argument."""
-    _checked(_LIBC.prctl(ctypes.c_int(option), ctypes.c_ulong(value), 0, 0, 0), "prctl")
+    _checked(_libc().prctl(ctypes.c_int(option), ctypes.c_ulong(value), 0, 0, 0), "prctl")
 
 
 def sethostname(name: str) -> None:
     """Make the system call sethostname."""
     encoded = name.encode()
-    _checked(_LIBC.sethostname(encoded, ctypes.c_size_t(len(encoded))), name)
+    _checked(_libc().sethostname(encoded, ctypes.c_size_t(len(encoded))), name)
+
+
+@cache
+def _libc() -> "ctypes.CDLL":
+    return ctypes.CDLL(None, use_errno=True)
 
 
 def _checked(result: int, what: str) -> None:

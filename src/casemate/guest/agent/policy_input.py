@@ -5,6 +5,7 @@ numbers and bytes are lists of numbers.
 """
 
 import stat
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -43,16 +44,11 @@ def _field(message: Message, field: Any) -> Any:
     if field.has_presence and not message.HasField(field.name):
         return None
     value = getattr(message, field.name)
-    if _is_map(field):
+    if isinstance(value, Mapping):  # to ask for the field's options loads the messages of protobuf
         return {key: _value(item) for key, item in value.items()}
     if field.is_repeated:
         return [_value(item) for item in value]
     return _value(value)
-
-
-def _is_map(field: Any) -> bool:
-    kind = field.message_type
-    return kind is not None and bool(kind.GetOptions().map_entry)
 
 
 def _value(value: Any) -> Any:

@@ -25,6 +25,8 @@ from casemate.wire.ttrpc_status import Code, TtrpcError
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _KIND: Final = "io.kubernetes.cri.container-type"
 _PAUSE: Final = "pause"
+_HOSTNAME: Final = "pod"
+"""Where the host gives none."""
 _END: Final = 10.0
 """Seconds for killed processes to be gone."""
 
@@ -85,11 +87,11 @@ class Sandbox:
         self._making: set[str] = set()
         self._images: dict[str, image_defaults.ImageDefaults] = {}
         self._hostname = ""
-        self._namespaces: Mapping[str, Path] = MappingProxyType({})
         self._id: str | None = None
         self._rehearsed = False
         self._serve_containers = serve_containers
         self._served: asyncio.Task[None] | None = None
+        self._namespaces: asyncio.Task[Mapping[str, Path]] | None = None
         self.oom: asyncio.Queue[str] = asyncio.Queue()
         """Containers in which the kernel killed for want of memory."""
         self.stopped = asyncio.Event()
@@ -212,6 +214,7 @@ class Sandbox:
         self, name: str, folder: Path, request: agent_pb2.CreateContainerRequest
     ) -> None:
         self._rehearse()
+        shared = self._sharing()
         self._points[name] = await self._storages.add(request.storages, folder)
         self._serving()
         root = folder / "rootfs"
@@ -221,7 +224,7 @@ class Sandbox:
             container=name,
             rootfs=root,
             hostname=self._hostname,
-            namespaces=self._namespaces,
+            namespaces=await asyncio.shield(shared),
             binds=(self._folders.containers / "shared/containers", self._folders.sandbox),
             files=self._files(),
         )
@@ -239,6 +242,13 @@ class Sandbox:
             serving = self._serve_containers()
             self._served = self._tasks.create_task(serving, name="containers served")
         return self._served
+
+    def _sharing(self) -> asyncio.Task[Mapping[str, Path]]:
+        """Have the containers' common namespaces made, beside the first pull; see ``_rehearse``."""
+        if self._namespaces is None:
+            making = _make_namespaces(self._folders.sandbox, self._hostname)
+            self._namespaces = self._tasks.create_task(making, name="namespaces")
+        return self._namespaces
 
     def _rehearse(self) -> None:
         """Make a container of nothing beside the first pull; a machine that cannot ends the pod."""
@@ -276,21 +286,25 @@ class Sandbox:
     def _share(self, dns: list[str]) -> None:
         folder = self._folders.sandbox
         folder.mkdir(parents=True, exist_ok=True)
-        host = self._hostname or "pod"
+        host = self._hostname or _HOSTNAME
         (folder / "hosts").write_text(f"127.0.0.1 localhost\n127.0.1.1 {host}\n")
         if dns:
             (folder / "resolv.conf").write_text("".join(f"{line}\n" for line in dns))
         elif self._folders.resolver.exists():
-            shutil.copyfile(self._folders.resolver, folder / "resolv.conf")
-        kept = {kind: folder / kind for kind in ("ipc", "uts")}
-        for kind, file in kept.items():
-            namespace.persist(kind, file, hostname=host)
-        self._namespaces = MappingProxyType(kept)
+            (folder / "resolv.conf").write_bytes(self._folders.resolver.read_bytes())
 
     def _files(self) -> dict[str, Path]:
         folder = self._folders.sandbox
         files = {"/etc/hosts": folder / "hosts", "/etc/resolv.conf": folder / "resolv.conf"}
         return {target: source for target, source in files.items() if source.exists()}
+
+
+async def _make_namespaces(folder: Path, hostname: str) -> Mapping[str, Path]:
+    """Make them, each kept by a file in ``folder``; a machine that cannot ends the pod."""
+    kept = {kind: folder / kind for kind in ("ipc", "uts")}
+    for kind, file in kept.items():
+        namespace.persist(kind, file, hostname=hostname or _HOSTNAME)
+    return MappingProxyType(kept)
 
 
 def _confine(mounts: list[dict[str, Any]], folders: Sequence[Path]) -> None:

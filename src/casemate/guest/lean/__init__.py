@@ -41,6 +41,7 @@ def leave_out() -> None:
     sys.modules.setdefault("logging", log.LaterLogging())
     sys.modules.setdefault("datetime", import_module("_datetime"))
     sys.modules.setdefault(messages.NAME, messages.builder())
+    sys.modules.setdefault(messages.WELL_KNOWN, messages.well_known())
     plain = ModuleType("dataclasses")
     plain.dataclass = _as_it_is  # type: ignore[attr-defined]
     sys.modules.setdefault("dataclasses", plain)

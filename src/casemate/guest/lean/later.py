@@ -26,6 +26,7 @@ def _function(module: str, name: str) -> Callable[..., object]:
 
 
 LATER: Final[Mapping[str, Mapping[str, object]]] = {
+    "ctypes": {},
     "fnmatch": {},
     "hashlib": {
         "new": _hashlib.new,

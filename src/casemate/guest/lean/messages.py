@@ -10,6 +10,8 @@ from types import ModuleType
 from typing import Any, Final
 
 NAME: Final = "google.protobuf.internal.builder"
+WELL_KNOWN: Final = "google.protobuf.internal.well_known_types"
+"""Methods for the classes of protobuf's own messages (dates, durations), which ours do not use."""
 
 
 def builder() -> ModuleType:
@@ -17,6 +19,13 @@ def builder() -> ModuleType:
     made = ModuleType(NAME)
     made.BuildMessageAndEnumDescriptors = _nothing_yet  # type: ignore[attr-defined]
     made.BuildTopDescriptorsAndMessages = _build_later  # type: ignore[attr-defined]
+    return made
+
+
+def well_known() -> ModuleType:
+    """Give the stand-in for the module ``WELL_KNOWN``, which the first class made asks for."""
+    made = ModuleType(WELL_KNOWN)
+    made.WKTBASES = {}  # type: ignore[attr-defined]
     return made
 
 
