@@ -47,7 +47,7 @@ def bind_init_data(tpm: Tpm, digest: Digest) -> None:
         InputError: the digest is not SHA-256.
     """
     require_size(digest.value)
-    if tpm.pcrs()[INIT_DATA_PCR] != bytes(DIGEST_SIZE):
+    if tpm.pcrs((INIT_DATA_PCR,)) != (bytes(DIGEST_SIZE),):
         raise HostError("initdata", got="PCR 8 in use", want="PCR 8 untouched", spec="tee §1.2")
     tpm.extend(INIT_DATA_PCR, digest.value)
 
