@@ -3,9 +3,12 @@
 import asyncio
 import os
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from casemate.errors import HostError, InputError
 from casemate.linux import block, cgroup, child, libc, module, mount, netlink, power
@@ -50,6 +53,16 @@ def test_disk_is_found_by_its_serial(tmp_path: Path) -> None:
     assert block.find_by_serial("userdata", sys=tmp_path) == Path("/dev/vdb")
     assert block.find_by_serial("scratch", sys=tmp_path) is None
     assert block.find_by_serial("userdata", sys=tmp_path / "nothing") is None
+
+
+@given(st.binary(max_size=64))
+def test_serials_are_the_hosts_words(serial: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        for name, written in (("vda", serial), ("vdb", b"userdata")):
+            (Path(folder) / "block" / name).mkdir(parents=True)
+            (Path(folder) / "block" / name / "serial").write_bytes(written)
+        named = "vda" if serial.decode(errors="replace").strip() == "userdata" else "vdb"
+        assert block.find_by_serial("userdata", sys=Path(folder)) == Path("/dev") / named
 
 
 @pytest.mark.parametrize("number", ["", "8", "8:0/..", "a:b", "1:2:3"])

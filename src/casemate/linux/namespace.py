@@ -17,14 +17,14 @@ def persist(kind: str, file: Path, *, hostname: str = "") -> None:
     It is made by a thread of its own, which alone enters it. ``hostname`` names a uts namespace.
 
     Raises:
-        HostError: the kernel refuses.
+        HostError: the kernel refuses, or the file cannot be made.
     """
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.touch()
     failures: list[OSError] = []
 
     def make() -> None:
         try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
             libc.unshare(_KINDS[kind])
             if hostname and kind == "uts":
                 libc.sethostname(hostname)

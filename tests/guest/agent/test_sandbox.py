@@ -70,3 +70,21 @@ async def test_pod_ends_when_containers_cannot_be_served(tmp_path: Path) -> None
         await pod()
     assert told == []
     assert any(isinstance(error, HostError) for error in caught.value.exceptions)
+
+
+async def test_pod_ends_when_namespaces_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    async def serve() -> None: ...
+
+    async def pod() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            folders = Folders(containers=tmp_path, sandbox=tmp_path / "file/sandbox")
+            made = Sandbox(Crun(tmp_path), Storages(_pull), tasks, folders, serve_containers=serve)
+            made._id, made._rehearsed = "pod", True
+            await made.create_container(agent_pb2.CreateContainerRequest(container_id="c"))
+
+    with pytest.raises(BaseExceptionGroup) as caught:
+        await pod()
+    assert {str(error).partition(":")[0] for error in caught.value.exceptions} == {"ipc namespace"}
+    assert not (tmp_path / "c").exists()
