@@ -28,6 +28,7 @@ class Broken(Crun):
         self.deleted.append(container)
 
 
+@pytest.mark.root
 async def test_machine_that_cannot_make_containers_is_told_and_nothing_is_left(
     tmp_path: Path,
 ) -> None:

@@ -1,5 +1,4 @@
 import asyncio
-import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
@@ -19,7 +18,6 @@ from tests.sim import agent
 
 pytestmark = [
     pytest.mark.root,
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
     pytest.mark.skipif(shutil.which("crun") is None, reason="needs crun"),
     pytest.mark.skipif(shutil.which("busybox") is None, reason="needs busybox"),
 ]
