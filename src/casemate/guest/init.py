@@ -60,10 +60,11 @@ def _run() -> None:
         console = Console.open()
         console.end(Station.BOOT, "userland")
         station = "initdata"
-        given = provision.receive(console)
+        given, files = provision.receive(console)
         ours, theirs = (end.detach() for end in socketpair(AF_UNIX, SOCK_STREAM))
         vault = fork.begin(lambda: _keep_vault(given.initdata, console, ours, theirs))
         os.close(theirs)
+        provision.write(given, files)  # the vault reads none before it hears of the network
         from casemate.guest import pod  # while the vault binds
 
         beside = Channel(fileno=ours)

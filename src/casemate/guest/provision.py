@@ -37,16 +37,14 @@ class Provision(msgspec.Struct, frozen=True, kw_only=True):
     """The adaptor promised a scratch disk."""
 
 
-def receive(console: Console) -> Provision:
-    """Read what we were given and lay it out; nothing is bound yet.
+def receive(console: Console) -> tuple[Provision, Mapping[str, bytes]]:
+    """Read what we were given: what it means, and the files to ``write``; nothing is bound yet.
 
     Raises:
         CasemateError: the pod cannot be what it must be.
     """
     console.begin(Station.INITDATA)
-    given, files = parse(read_disk())
-    write(given, files)
-    return given
+    return parse(read_disk())
 
 
 def read_disk() -> bytes:
