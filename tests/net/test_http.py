@@ -1,12 +1,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from casemate.errors import CasemateError, InputError, PeerError
+from casemate.net import http
 from casemate.net.http import HttpClient
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -194,6 +195,26 @@ async def test_bad_url_is_the_callers_mistake(url: str) -> None:
     async with HttpClient() as client:
         with pytest.raises(InputError):
             await client.request("GET", url)
+
+
+@pytest.mark.parametrize(
+    "place", [b"http://[", b"//[x/", b"ftp://x/", b"http://a..b/", b"http://:1"]
+)
+async def test_redirect_to_nowhere_is_the_peers_mistake(place: bytes) -> None:
+    move = b"HTTP/1.1 307 Go\r\nContent-Length: 0\r\nLocation: " + place + b"\r\n\r\n"
+    async with server(raw(move)) as url, HttpClient(timeout=5) as client:
+        with pytest.raises(PeerError, match="a redirect to"):
+            async with client.stream("GET", url, redirects=True):
+                pass
+
+
+@given(st.text())
+def test_any_text_at_all_is_an_address_or_refused(text: str) -> None:
+    for url in (text, f"https://{text}/x"):
+        with suppress(InputError):
+            http._split(url)
+    with suppress(PeerError):
+        http._redirected("https://a/b", text, ())
 
 
 async def test_header_injection_is_refused() -> None:

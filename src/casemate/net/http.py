@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import urljoin, urlsplit
 
-from casemate.errors import InputError, PeerError, Refusal, VerificationError
+from casemate.errors import InputError, PeerError, Refusal, VerificationError, quote
 from casemate.net.http_connection import (
     LARGEST_BODY,
     READ,
@@ -204,11 +204,17 @@ def _is_name(host: str) -> bool:
 
 
 def _redirected(url: str, location: str, headers: Headers) -> tuple[str, Headers]:
-    target = urljoin(url, location)
-    (was, *_), (now, *_) = _split(url)[0], _split(target)[0]
-    if was == "https" and now != "https":
+    origin = _split(url)[0]
+    try:
+        target = urljoin(url, location)
+        moved = _split(target)[0]
+    except (ValueError, InputError) as error:
+        raise PeerError(
+            url, got=f"a redirect to {quote(location)}", want="http(s)://host[:port]/path"
+        ) from error
+    if origin[0] == "https" and moved[0] != "https":
         raise PeerError(url, got=f"a redirect to {target}", want="https to stay https")
-    if _split(url)[0] != _split(target)[0]:
+    if origin != moved:
         headers = tuple(h for h in headers if h[0].lower() not in {"authorization", "cookie"})
     return target, headers
 
