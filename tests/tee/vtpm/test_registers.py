@@ -1,0 +1,48 @@
+"""What is done to registers, with a TPM that the host answers for."""
+
+import pytest
+
+from casemate.crypto.digest import sha256
+from casemate.errors import HostError
+from casemate.tee.vtpm.registers import bind_init_data
+from casemate.tee.vtpm.tpm import Tpm
+from casemate.wire.tpm import PcrSelection, encode_selections
+
+
+class OneRegister:
+    """Whatever is asked, gives one register, and counts how often it was asked."""
+
+    def __init__(self, index: int, value: bytes) -> None:
+        given = encode_selections((PcrSelection.of((index,)),))
+        digests = (1).to_bytes(4, "big") + len(value).to_bytes(2, "big") + value
+        body = bytes(4) + given + digests
+        self._answer = b"\x80\x01" + (10 + len(body)).to_bytes(4, "big") + bytes(4) + body
+        self.asked = 0
+
+    def transmit(self, command: bytes) -> bytes:
+        del command
+        self.asked += 1
+        assert self.asked < 9, "asked for ever"
+        return self._answer
+
+
+@pytest.mark.parametrize("index", [0, 7, 9, 23])
+def test_register_that_was_not_asked_for_is_no_answer(index: int) -> None:
+    tpm = OneRegister(index, bytes(32))
+    with pytest.raises(HostError, match="PCR 8"):
+        bind_init_data(Tpm(tpm), sha256(b"initdata"))
+    assert tpm.asked == 1
+
+
+@pytest.mark.parametrize("value", [b"", bytes(31), bytes(31) + b"\1"])
+def test_register_in_use_or_of_another_size_is_not_extended(value: bytes) -> None:
+    tpm = OneRegister(8, value)
+    with pytest.raises(HostError, match="PCR 8"):
+        bind_init_data(Tpm(tpm), sha256(b"initdata"))
+    assert tpm.asked == 1
+
+
+def test_registers_that_are_kept_back_are_not_asked_for_again_and_again() -> None:
+    assert Tpm(OneRegister(3, b"x" * 32)).pcrs() == tuple(
+        b"x" * 32 if index == 3 else b"" for index in range(24)
+    )
