@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from casemate.errors import HostError
+from casemate.errors import HostError, InputError
 from casemate.guest.agent.container import Container
 from casemate.guest.agent.sandbox import Folders, Sandbox
 from casemate.guest.agent.storages import Storages
@@ -88,3 +88,16 @@ async def test_pod_ends_when_namespaces_cannot_be_made(tmp_path: Path) -> None:
         await pod()
     assert {str(error).partition(":")[0] for error in caught.value.exceptions} == {"ipc namespace"}
     assert not (tmp_path / "c").exists()
+
+
+@pytest.mark.parametrize("name", ["a" * 65, "a b", "pod\n10.0.0.1 registry", "pod#", "h\u00f6st"])
+async def test_hostname_of_the_host_is_no_more_than_a_name(name: str, tmp_path: Path) -> None:
+    async def serve() -> None: ...
+
+    async with asyncio.TaskGroup() as tasks:
+        folders = Folders(containers=tmp_path, sandbox=tmp_path / "sandbox")
+        made = Sandbox(Crun(tmp_path), Storages(_pull), tasks, folders, serve_containers=serve)
+        with pytest.raises(InputError, match="hostname"):
+            await made.create(agent_pb2.CreateSandboxRequest(sandbox_id="s", hostname=name))
+        await made.create(agent_pb2.CreateSandboxRequest(sandbox_id="s", hostname="demo-pod.ns_1"))
+    assert "127.0.1.1 demo-pod.ns_1\n" in (tmp_path / "sandbox/hosts").read_text()

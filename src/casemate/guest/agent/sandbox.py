@@ -25,6 +25,8 @@ from casemate.wire.ttrpc_status import Code, TtrpcError
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _KIND: Final = "io.kubernetes.cri.container-type"
 _PAUSE: Final = "pause"
+_HOST: Final = re.compile(r"[A-Za-z0-9._-]{0,64}")
+"""What Linux takes for a machine's name, and cannot be more than a name in ``/etc/hosts``."""
 _HOSTNAME: Final = "pod"
 """Where the host gives none."""
 _END: Final = 10.0
@@ -101,12 +103,16 @@ class Sandbox:
 
         Raises:
             TtrpcError: there is a sandbox already.
-            InputError: hooks or kernel modules, which a pod VM does not take from its host.
+            InputError: hooks or kernel modules, which a pod VM does not take from its host; or a
+                hostname that is none.
         """
         if self._id is not None:
             raise TtrpcError(Code.ALREADY_EXISTS, f"sandbox {self._id}")
         if request.guest_hook_path or request.kernel_modules:
             raise InputError("CreateSandbox", got="hooks or modules", want="neither")
+        if _HOST.fullmatch(request.hostname) is None:
+            want = "at most 64 letters, digits, . _ -"
+            raise InputError("CreateSandbox hostname", got=request.hostname, want=want)
         self._hostname = request.hostname
         self._share(list(request.dns))
         self._points[""] = await self._storages.add(request.storages, None)
