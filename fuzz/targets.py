@@ -14,7 +14,7 @@ import msgspec
 from casemate.crypto import jwt, pem
 from casemate.crypto.certificate import Certificate
 from casemate.crypto.revocation import RevocationList
-from casemate.errors import CasemateError, VerificationError
+from casemate.errors import MALFORMED_JSON, CasemateError, VerificationError
 from casemate.tee import verifiers
 from casemate.tee.cca import remote, veraison
 from casemate.tee.dcap import publications, tcb_info
@@ -78,7 +78,7 @@ def veraison_documents(data: bytes) -> None:
         session.require_ours(bytes(64), "session")
     try:
         claims = msgspec.json.decode(data, type=dict[str, object])
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except MALFORMED_JSON:
         return
     for part in remote.Ear.parse(claims).submods.values():
         _ = part.tier, list(part.shortcomings())

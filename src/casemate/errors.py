@@ -14,6 +14,12 @@ from typing import Final
 
 import msgspec
 
+MALFORMED_JSON: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)  # noqa: TID251
+"""What msgspec's decoder raises for bytes that are not the document it was asked for.
+
+The first alone is not enough: strings that are no UTF-8 and a thousand brackets are the others.
+"""
+
 _LONGEST_QUOTE: Final = 200
 
 

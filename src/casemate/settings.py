@@ -63,7 +63,7 @@ def _parse(file: Path) -> dict[str, Any]:
         if file.stat().st_size > _LARGEST_FILE:
             raise InputError(str(file), got=f"{file.stat().st_size} bytes", want="at most 1 MiB")
         return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, RecursionError, tomllib.TOMLDecodeError) as error:
         raise InputError(str(file), got=error, want="a readable TOML file") from error
 
 

@@ -3,9 +3,11 @@
 import base64
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,6 +27,7 @@ from tests.trustee.test_appraisal import MEASURED
 from tests.trustee.test_server import served
 
 grpc = pytest.importorskip("casemate.net.grpc", reason="--only needs grpcio")
+foreign = pytest.importorskip("grpc", reason="--only needs grpcio")
 
 
 @dataclass
@@ -176,6 +179,29 @@ def test_a_part_that_does_not_answer_is_said() -> None:
             refused()
     RemoteAttestation(client).require_tee("anything")
     client.close()
+
+
+@pytest.mark.parametrize("value", [b"[1]", b'{"step":"\xff"}', b'{"x":' + b"[" * 5000])
+def test_a_reason_that_cannot_be_read_is_a_failure_in_the_servers_words(value: bytes) -> None:
+    """Of a server that is not ours: refusals of ours are made whole."""
+    port = ports.free()
+
+    def abort(_request: bytes, context: Any) -> None:
+        context.set_trailing_metadata((("casemate-refusal-bin", value),))
+        context.abort(foreign.StatusCode.ABORTED, "its own words")
+
+    handlers = {"Do": foreign.unary_unary_rpc_method_handler(abort)}
+    server = foreign.server(ThreadPoolExecutor(1))
+    server.add_generic_rpc_handlers((foreign.method_handlers_generic_handler("any", handlers),))
+    server.add_insecure_port(f"127.0.0.1:{port}")
+    server.start()
+    client = grpc.GrpcClient(f"127.0.0.1:{port}")
+    try:
+        with pytest.raises(PeerError, match="its own words"):
+            client.call("any", "Do", b"")
+    finally:
+        client.close()
+        server.stop(None)
 
 
 def test_a_policy_that_the_service_refuses_is_the_askers_mistake(split: Split) -> None:

@@ -1,10 +1,8 @@
-import contextlib
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from casemate.errors import PeerError, Refusal
+from casemate.errors import Refusal
 from casemate.trace import Station
 from casemate.wire.console import LONGEST_LINE, PREFIX, ConsoleEvent, EventKind, encode, parse
 
@@ -43,21 +41,26 @@ def test_line_stays_within_its_limit_whatever_the_texts() -> None:
     assert shortened.station is Station.PULL
 
 
-def test_unknown_kind_is_the_guests_mistake() -> None:
-    with pytest.raises(PeerError):
-        parse(PREFIX + b'{"kind":"dance","station":"boot"}')
-
-
-def test_overlong_event_is_refused() -> None:
-    with pytest.raises(PeerError):
-        parse(PREFIX + b" " * LONGEST_LINE)
+@pytest.mark.parametrize(
+    "line",
+    [
+        PREFIX + b'{"kind":"dance","station":"boot"}',
+        PREFIX + b" " * LONGEST_LINE,
+        PREFIX + b'{"x":' + b"[" * 3500,
+        encode(EVENT)[:60] + b"[    4.033270] reboot: Power down\r\n",
+        encode(EVENT)[:60] + b"[    2.1] hrtimer: late\r\n",
+    ],
+    ids=["unknown kind", "too long", "too deep", "cut by the end", "cut by the kernel"],
+)
+def test_damaged_event_is_none(line: bytes) -> None:
+    assert parse(line) is None
 
 
 @settings(max_examples=100)
 @given(st.binary(max_size=200), st.booleans())
-def test_any_bytes_raise_only_our_error(line: bytes, prefixed: bool) -> None:  # noqa: FBT001  # hypothesis
-    with contextlib.suppress(PeerError):
-        parse((PREFIX if prefixed else b"") + line)
+def test_any_bytes_are_an_event_or_none(line: bytes, prefixed: bool) -> None:  # noqa: FBT001  # hypothesis
+    event = parse((PREFIX if prefixed else b"") + line)
+    assert event is None or isinstance(event, ConsoleEvent)
 
 
 @settings(max_examples=100)
@@ -76,6 +79,21 @@ def test_kernel_that_met_a_wrong_block_of_the_root_is_a_refusal() -> None:
     assert event.kind is EventKind.REFUSED
     assert event.refusal is not None
     assert "dm-verity" in event.refusal.got
+
+
+def test_panic_in_the_middle_of_an_event_is_heard() -> None:
+    panic = b"[ 2.1] Kernel panic - not syncing: dm-verity device corrupted\r\n"
+    event = parse(encode(EVENT)[:60] + panic)
+    assert event is not None
+    assert event.refusal is not None
+    assert event.refusal.claim == "root file system"
+
+
+def test_event_that_quotes_a_panic_is_that_event() -> None:
+    quoting = ConsoleEvent(
+        kind=EventKind.NOTE, station=Station.BOOT, note="Kernel panic - not syncing: no"
+    )
+    assert parse(encode(quoting)) == quoting
 
 
 def test_any_other_panic_of_the_kernel_is_a_failure() -> None:

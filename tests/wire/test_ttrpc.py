@@ -17,7 +17,7 @@ from casemate.wire.ttrpc import (
     encode_answer,
     encode_failure,
 )
-from casemate.wire.ttrpc_status import Code, TtrpcError, error_of, status_of
+from casemate.wire.ttrpc_status import REFUSAL_TYPE, Code, TtrpcError, error_of, status_of
 from tests.vectors import vector
 
 REFUSAL = Refusal(
@@ -134,6 +134,12 @@ def test_permission_denied_without_refusal_stays_a_status() -> None:
     error = error_of(status_of(denied))
     assert isinstance(error, TtrpcError)
     assert error.code is Code.PERMISSION_DENIED
+
+
+@pytest.mark.parametrize("value", [b"", b"[1]", b'{"step":"\xff"}', b'{"x":' + b"[" * 5000])
+def test_refusal_that_cannot_be_read_stays_a_status(value: bytes) -> None:
+    denied = TtrpcError(Code.PERMISSION_DENIED, "no", ((REFUSAL_TYPE, value),))
+    assert isinstance(error_of(status_of(denied)), TtrpcError)
 
 
 def test_text_of_a_foreign_exception_is_not_sent() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from casemate.crypto.digest import Algorithm, Digest
-from casemate.errors import InputError
+from casemate.errors import MALFORMED_JSON, InputError
 from casemate.tee.material import LARGEST_FILE, MOST_FILES
 
 
@@ -53,7 +53,7 @@ def event_log(evidence: bytes) -> bytes:
     """Give the event log inside evidence; InputError when there is none."""
     try:
         found = msgspec.json.decode(evidence, type=_WithLog)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except MALFORMED_JSON as error:
         raise InputError("evidence", got=error, want="evidence with a log, JSON") from error
     inside = found.event_log or found.cc_eventlog
     if not inside:
@@ -127,5 +127,5 @@ def reference_values(file: Path | None) -> dict[str, Any]:
         return {}
     try:
         return msgspec.json.decode(_read(file), type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except MALFORMED_JSON as error:
         raise InputError(str(file), got=error, want="a JSON object of names and values") from error

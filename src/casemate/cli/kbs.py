@@ -383,11 +383,11 @@ async def _attest(reach: _Reach, initdata: str | None, path: str | None) -> tupl
 def _object(text: bytes, where: str) -> dict[str, Any]:
     import msgspec
 
-    from casemate.errors import InputError
+    from casemate.errors import MALFORMED_JSON, InputError
 
     try:
         return msgspec.json.decode(text, type=dict[str, Any])
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+    except MALFORMED_JSON as error:
         raise InputError(where, got=error, want="a JSON object of name to value") from error
 
 

@@ -20,7 +20,7 @@ from casemate.crypto import base64url
 from casemate.crypto.algorithms import CURVES, coordinate_size
 from casemate.crypto.jwk import EcJwk, EcTeeKey, RsaJwk, RsaTeeKey, TeePublicKey
 from casemate.crypto.keys import Kind, PrivateKey, PublicKey
-from casemate.errors import InputError, PeerError, Refusal, VerificationError
+from casemate.errors import MALFORMED_JSON, InputError, PeerError, Refusal, VerificationError
 from casemate.secret import Secret
 
 ECDH_ES_A256KW: Final = "ECDH-ES+A256KW"
@@ -142,7 +142,7 @@ def _parse(data: bytes) -> _Flattened:
         raise InputError("jwe", got=f"{len(data)} bytes", want="at most 64 MiB")
     try:
         return msgspec.json.decode(data, type=_Flattened)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except MALFORMED_JSON as error:
         raise InputError("jwe", got=error, want="five text members") from error
 
 
@@ -153,7 +153,7 @@ def _parse_header(protected: str) -> _Header:
         header = msgspec.json.decode(
             base64url.decode(protected, where="jwe.protected"), type=_Header
         )
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except MALFORMED_JSON as error:
         raise InputError("jwe.protected", got=error, want="alg, enc, epk") from error
     if header.enc != A256GCM:
         raise InputError("jwe.enc", got=header.enc, want=A256GCM, spec="trustee spec §4")

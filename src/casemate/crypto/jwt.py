@@ -12,7 +12,7 @@ import msgspec
 from casemate.crypto import base64url
 from casemate.crypto.jwk import UNNAMED, Jwk
 from casemate.crypto.keys import Kind, PrivateKey, PublicKey
-from casemate.errors import InputError, Refusal, VerificationError
+from casemate.errors import MALFORMED_JSON, InputError, Refusal, VerificationError
 
 LEEWAY: Final = 60
 """Seconds by which a clock may be wrong when ``exp`` is compared (trustee spec §7, §8)."""
@@ -113,14 +113,14 @@ def signed_claims(token: Parsed, key: PublicKey) -> dict[str, Any]:
 def _parse_header(text: bytes) -> Header:
     try:
         return msgspec.json.decode(text, type=Header)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except MALFORMED_JSON as error:
         raise InputError("token header", got=error, want="a JOSE header") from error
 
 
 def _parse_claims(payload: bytes) -> dict[str, Any]:
     try:
         return msgspec.json.decode(payload, type=dict[str, Any])
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except MALFORMED_JSON as error:
         raise _refused("claims", str(error), "a JSON object") from error
 
 

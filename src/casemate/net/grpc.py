@@ -11,7 +11,14 @@ import grpc  # type: ignore[import-untyped]
 import grpc.aio  # type: ignore[import-untyped]
 import msgspec
 
-from casemate.errors import CasemateError, HostError, PeerError, Refusal, VerificationError
+from casemate.errors import (
+    MALFORMED_JSON,
+    CasemateError,
+    HostError,
+    PeerError,
+    Refusal,
+    VerificationError,
+)
 
 Method = Callable[[bytes], bytes | Awaitable[bytes]]
 Services = Mapping[str, Mapping[str, Method]]
@@ -94,7 +101,7 @@ class GrpcClient:
             if name == _REFUSAL:
                 try:
                     return VerificationError(msgspec.json.decode(value, type=Refusal))
-                except msgspec.MsgspecError:
+                except MALFORMED_JSON:
                     break
         return PeerError(f"{self._address} {method}", got=error.details(), want="an answer")
 

@@ -10,7 +10,7 @@ import msgspec
 
 from casemate.crypto import base64url, jwt
 from casemate.crypto.keys import PrivateKey
-from casemate.errors import InputError, PeerError, Refusal, VerificationError
+from casemate.errors import MALFORMED_JSON, InputError, PeerError, Refusal, VerificationError
 from casemate.net.http import HttpClient, Response
 from casemate.secret import Secret
 from casemate.wire.kbs import ERROR_TYPE_PREFIX, PREFIX, parse_error
@@ -149,7 +149,7 @@ def _failure(answer: Response, what: str) -> PeerError | VerificationError:
 def _json(answer: Response) -> Any:
     try:
         return msgspec.json.decode(answer.body)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except MALFORMED_JSON as error:
         raise PeerError("key broker", got=error, want="JSON") from error
 
 

@@ -6,7 +6,7 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from casemate.errors import PeerError
+from casemate.errors import MALFORMED_JSON, PeerError
 from casemate.net.http import HttpClient
 from casemate.oci.credentials import Login
 
@@ -69,7 +69,7 @@ async def authorize(http: HttpClient, url: str, header: str, login: Login | None
         )
     try:
         token = msgspec.json.decode(answer.body, type=_Token)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except MALFORMED_JSON:
         raise PeerError("token service", got="something else", want="a token") from None
     return f"Bearer {token.token or token.access_token}"
 

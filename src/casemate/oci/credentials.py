@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from casemate.errors import InputError
+from casemate.errors import MALFORMED_JSON, InputError
 from casemate.oci.reference import Reference
 from casemate.secret import Secret
 
@@ -54,7 +54,7 @@ def parse(raw: bytes) -> Credentials:
             raise InputError("credentials", got=f"{len(raw)} bytes", want=f"at most {_LARGEST}")
         document = msgspec.json.decode(raw, type=_Document)
         return Credentials({key: _login(key, value) for key, value in document.auths.items()})
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except MALFORMED_JSON:
         # The cause would quote the document: it ends here.
         raise InputError("credentials", got="something else", want='{"auths":{...}}') from None
 

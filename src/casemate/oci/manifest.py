@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, TypeVar
 import msgspec
 
 from casemate.crypto.digest import Digest, sha256
-from casemate.errors import InputError, PeerError
+from casemate.errors import MALFORMED_JSON, InputError, PeerError
 
 LARGEST: Final = 4 << 20
 """Largest manifest, index or config, in bytes (what registries accept)."""
@@ -176,7 +176,7 @@ def _decode(raw: bytes, kind: type[_T], what: str) -> _T:
         raise _wrong(what, f"{len(raw)} bytes", f"at most {LARGEST}")
     try:
         return msgspec.json.decode(raw, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except MALFORMED_JSON as error:
         raise _wrong(what, error, "a valid document") from error
 
 

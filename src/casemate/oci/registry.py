@@ -7,7 +7,7 @@ from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
-from casemate.errors import PeerError
+from casemate.errors import MALFORMED_JSON, PeerError
 from casemate.net.http import Body, Headers, HttpClient, ResponseStream
 from casemate.oci.authorization import authorize
 from casemate.oci.credentials import Credentials
@@ -162,6 +162,6 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
 def _complaint(raw: bytes) -> str:
     try:
         errors = msgspec.json.decode(raw, type=_Complaints).errors
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except MALFORMED_JSON:
         return ""
     return "; ".join(f"{error.code}: {error.message}" for error in errors[:3])

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from casemate.errors import InputError
+from casemate.errors import MALFORMED_JSON, InputError
 from casemate.oci.reference import DEFAULT_HOST, Reference
 
 _SPEC: Final = "guest-components 14.1"
@@ -145,7 +145,7 @@ def from_table(table: dict[str, Any]) -> RegistryRules:
     """
     try:
         rules = msgspec.convert(table, RegistryRules)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except MALFORMED_JSON as error:
         raise _wrong(error, "registry rules") from error
     for rule in rules.registry:
         if not rule.start or (rule.start.startswith("*.") and not rule.location):

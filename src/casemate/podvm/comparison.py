@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-from casemate.errors import InputError
+from casemate.errors import MALFORMED_JSON, InputError
 from casemate.podvm import image
 from casemate.podvm.image import PodVmImage
 
@@ -66,5 +66,5 @@ def _packages(sbom: Path) -> dict[str, str]:
     try:
         bill = msgspec.json.decode(sbom.read_bytes(), type=_Bill)
         return {p.name: f"{p.number} sha256:{p.checksums[0].value[:12]}" for p in bill.packages}
-    except (msgspec.MsgspecError, LookupError) as error:
+    except (LookupError, *MALFORMED_JSON) as error:
         raise InputError(str(sbom), got=error, want="a bill of materials, SPDX 2.3") from error

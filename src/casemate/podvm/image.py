@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from casemate.crypto.digest import sha256
-from casemate.errors import InputError, Refusal, VerificationError
+from casemate.errors import MALFORMED_JSON, InputError, Refusal, VerificationError
 from casemate.podvm.recipe import Variant
 
 MANIFEST: Final = "manifest.json"
@@ -133,7 +133,7 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         raw = (folder / MANIFEST).read_bytes()[:_LARGEST_MANIFEST]
         return msgspec.json.decode(raw, type=Manifest)
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, *MALFORMED_JSON) as error:
         raise InputError(
             str(folder), got=error, want="a pod VM image", remedy="Make one: casemate podvm build"
         ) from error

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from casemate.crypto.digest import sha256
-from casemate.errors import HostError, Refusal, VerificationError
+from casemate.errors import MALFORMED_JSON, HostError, Refusal, VerificationError
 
 LOCK: Final = "lock.json"
 _LARGEST_LOCK: Final = 1 << 20
@@ -65,7 +65,7 @@ def load(folder: Path) -> Fetched | None:
         return Fetched(folder=folder, sources=msgspec.json.decode(raw, type=tuple[Source, ...]))
     except FileNotFoundError:
         return None
-    except msgspec.MsgspecError as error:
+    except MALFORMED_JSON as error:
         raise HostError(
             str(lock), got=error, want="the lock of a fetch", remedy=f"Remove {folder}."
         ) from error

@@ -12,7 +12,7 @@ from typing import Any, Final, Self, final
 
 import msgspec
 
-from casemate.errors import InputError, quote
+from casemate.errors import MALFORMED_JSON, InputError, quote
 
 _LARGEST_POLICY: Final = 4 << 20
 _LARGEST_INPUT: Final = 16 << 20
@@ -171,7 +171,7 @@ def _prepare(engine: Any) -> None:
 def _json(document: object, name: str) -> str:
     try:
         text = document if isinstance(document, bytes) else msgspec.json.encode(document)
-    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
+    except (TypeError, ValueError, *MALFORMED_JSON) as error:
         raise InputError(f"{name}: input", got=error, want="a JSON document") from error
     if len(text) > _LARGEST_INPUT:
         raise InputError(f"{name}: input", got=f"{len(text)} bytes", want="at most 16 MiB")

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from casemate.errors import HostError, InputError, Refusal
+from casemate.errors import MALFORMED_JSON, HostError, InputError, Refusal
 from casemate.linux.daemon import Daemon
 from casemate.trace import Span
 
@@ -113,7 +113,7 @@ class Pods:
             return msgspec.json.decode(file.read_bytes(), type=Pod)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise _unknown(pod) from error
-        except (OSError, msgspec.MsgspecError) as error:
+        except (OSError, *MALFORMED_JSON) as error:
             raise HostError(str(file), got=error, want="a pod's record") from error
 
     def all(self) -> list[Pod]:

@@ -151,7 +151,7 @@ def _ready(events: list[Heard]) -> float | None:
 def _event(line: bytes) -> Heard | None:
     try:
         entry = console_log.parse(line)
-        event = console.parse(entry.text)
     except PeerError:
-        return None  # damaged or foreign: kept for people to read, nothing for the trace
+        return None  # damaged: kept for people to read, nothing for the trace
+    event = console.parse(entry.text)
     return None if event is None else (entry.time, event)

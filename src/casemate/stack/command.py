@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from casemate.errors import HostError, PeerError, Refusal, VerificationError
+from casemate.errors import MALFORMED_JSON, HostError, PeerError, Refusal, VerificationError
 from casemate.linux import process, program
 from casemate.stack.program import CASEMATE, own_environment
 
@@ -36,7 +36,7 @@ async def casemate(
     stdout = await plain(*arguments[:own], "--json", *arguments[own:], input=input, env=env)
     try:
         return msgspec.json.decode(stdout)
-    except msgspec.MsgspecError as error:
+    except MALFORMED_JSON as error:
         raise PeerError(f"casemate {arguments[0]}", got=stdout[:200], want="JSON") from error
 
 
@@ -62,7 +62,7 @@ def _failure(command: str, done: program.Completed) -> Exception:
     lines = done.stdout.splitlines() or [b""]
     try:
         answer = msgspec.json.decode(lines[-1], type=_Answer)
-    except msgspec.MsgspecError:
+    except MALFORMED_JSON:
         answer = _Answer()
     if done.status == 1 and answer.refused is not None:
         return VerificationError(answer.refused)

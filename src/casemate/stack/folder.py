@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from casemate.errors import HostError
+from casemate.errors import MALFORMED_JSON, HostError
 from casemate.linux import lock
 from casemate.linux.daemon import Daemon
 
@@ -98,7 +98,7 @@ class StateFolder:
             return msgspec.json.decode(self._record.read_bytes(), type=Record)
         except FileNotFoundError:
             return Record()
-        except msgspec.MsgspecError as error:
+        except MALFORMED_JSON as error:
             raise HostError(
                 str(self._record),
                 got=error,

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from casemate.errors import InputError
+from casemate.errors import MALFORMED_JSON, InputError
 
 _MARK: Final = b'"casemate-collateral"'
 _HEAD: Final = 64
@@ -41,7 +41,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, rename={"version": "case
         """
         try:
             found = msgspec.json.decode(raw, type=cls)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        except MALFORMED_JSON as error:
             raise InputError(where, got=error, want="a bundle of collateral") from error
         names = [one.name for one in found.documents]
         if len(names) != len(set(names)):

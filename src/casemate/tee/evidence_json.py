@@ -4,7 +4,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from casemate.errors import InputError, PeerError
+from casemate.errors import MALFORMED_JSON, InputError, PeerError
 
 LARGEST_EVIDENCE: Final = 4 * 1024 * 1024
 """Bytes of evidence that are looked at; a real quote with its event log has about 40 KB."""
@@ -24,5 +24,5 @@ def parse_json(raw: bytes, kind: type[T], tee: str) -> T:
         )
     try:
         return msgspec.json.decode(raw, type=kind)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, InputError) as error:
+    except (InputError, *MALFORMED_JSON) as error:
         raise PeerError("evidence", got=str(error), want=f"evidence of TEE {tee}") from error

@@ -12,7 +12,7 @@ import msgspec
 
 from casemate.crypto.digest import Algorithm, Digest
 from casemate.crypto.keys import PublicKey
-from casemate.errors import PeerError
+from casemate.errors import MALFORMED_JSON, PeerError
 
 PATH: Final = "/.well-known/casemate-attestation"
 EXTENSION: Final = "2.25.165330270346834529476093250236263527301"
@@ -51,7 +51,7 @@ def parse(raw: bytes) -> AttestedKey:
         raise PeerError("attestation", got=f"{len(raw)} bytes", want=f"at most {LARGEST}")
     try:
         document = msgspec.json.decode(raw, type=AttestedKey)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except MALFORMED_JSON as error:
         raise PeerError("attestation", got=str(error), want="an attested key") from error
     if len(document.nonce) > _LONGEST_NONCE:
         raise PeerError("attestation", got="a longer nonce", want=f"at most {_LONGEST_NONCE}")

@@ -4,12 +4,13 @@
 are for people and traces, never for trust, and never hold a secret.
 """
 
+from contextlib import suppress
 from enum import StrEnum
 from typing import Final
 
 import msgspec
 
-from casemate.errors import PeerError, Refusal
+from casemate.errors import MALFORMED_JSON, Refusal
 from casemate.trace import Station
 
 PREFIX: Final = b"casemate-event "
@@ -65,28 +66,23 @@ def encode(event: ConsoleEvent) -> bytes:
 
 
 def parse(line: bytes) -> ConsoleEvent | None:
-    """Read one console line; None when it is no event (the kernel talks on the console too).
+    """Read one console line; None when it is no event, or a damaged one.
 
-    A panic of the kernel counts as an event: it is the last thing such a guest says.
-
-    Raises:
-        PeerError: the line says it is an event but is too long or malformed.
+    The kernel talks on the console too, also in the middle of an event: it writes past the
+    terminal, and a machine that powers off leaves a line as it is. A panic of the kernel counts as
+    an event, wherever it stands: it is the last thing such a guest says.
     """
     start = line.find(PREFIX)
-    if start < 0:
-        return _panic(line)
-    if len(line) - start > LONGEST_LINE:
-        raise PeerError("console event", got=f"{len(line)} bytes", want=f"at most {LONGEST_LINE}")
-    try:
-        return _DECODER.decode(line[start + len(PREFIX) :].strip())
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise PeerError("console event", got=line[:200], want="a JSON event") from error
+    if start >= 0 and len(line) - start <= LONGEST_LINE:
+        with suppress(*MALFORMED_JSON):
+            return _DECODER.decode(line[start + len(PREFIX) :].strip())
+    return _panic(line)
 
 
 def _panic(line: bytes) -> ConsoleEvent | None:
     """Read the kernel's last words: it stops at once when a block of the root disk is wrong."""
-    before, found, words = line.partition(_PANIC)
-    if not found or PREFIX in before:
+    _, found, words = line.partition(_PANIC)
+    if not found:
         return None
     said = words.strip().decode(errors="replace")
     if "dm-verity" not in said:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from casemate.errors import PeerError
+from casemate.errors import MALFORMED_JSON, PeerError
 from casemate.wire.device_path import parse_device_path
 from casemate.wire.eventlog import ALGORITHM_NAMES, DIGEST_SIZES, EventLog, LoggedEvent, hash_of
 
@@ -144,7 +144,7 @@ def _tagged(data: bytes) -> Details:
 def _json_or_text(content: str) -> Any:
     try:
         found = msgspec.json.decode(content)
-    except (msgspec.DecodeError, RecursionError, ValueError):
+    except (ValueError, *MALFORMED_JSON):
         return content
     deep = content.count("[") + content.count("{") > _DEEPEST_CONTENT
     return content if deep and _is_deeper(found, _DEEPEST_CONTENT) else found

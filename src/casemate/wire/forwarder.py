@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from casemate.errors import PeerError
+from casemate.errors import MALFORMED_JSON, PeerError
 from casemate.secret import Secret
 
 PORT: Final = 15150
@@ -54,7 +54,7 @@ def parse(text: bytes) -> ForwarderConfig:
         raise PeerError("apf.json", got=f"{len(text)} bytes", want="at most 64 KiB")
     try:
         document = msgspec.json.decode(text, type=dict[str, Any])
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except MALFORMED_JSON as error:
         raise PeerError("apf.json", got=error, want="a JSON object") from error
     keys = {name.lower(): value for name, value in document.items()}
     minimum = _text(keys, "tls-min-version") or "VersionTLS13"

@@ -9,7 +9,7 @@ import msgspec
 
 from casemate.crypto.digest import Algorithm, Digest
 from casemate.crypto.jwk import UNNAMED, TeePublicKey
-from casemate.errors import InputError
+from casemate.errors import MALFORMED_JSON, InputError
 
 PROTOCOL_VERSION: Final = "0.4.0"
 PREFIX: Final = "/kbs/v0"
@@ -100,7 +100,7 @@ def selected_parameters(request: Request, algorithm: Algorithm) -> msgspec.Raw:
         return EMPTY_PARAMETERS
     try:
         offered = msgspec.json.decode(request.extra_params, type=_Offer).supported
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except MALFORMED_JSON as error:
         if _is_object(request.extra_params):
             raise _not_offered(error, algorithm) from error
         return EMPTY_PARAMETERS
@@ -215,5 +215,5 @@ def _parse(data: bytes, decoder: msgspec.json.Decoder[_T], what: str) -> _T:
 def _decode(data: bytes, decoder: msgspec.json.Decoder[_T], what: str) -> _T:
     try:
         return decoder.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except MALFORMED_JSON as error:
         raise InputError(what, got=error, want="the JSON of KBS 0.4.0", spec="§3") from error

@@ -5,12 +5,11 @@ read both. We write numbers and read both.
 """
 
 import base64
-import binascii
 from typing import Final
 
 import msgspec
 
-from casemate.errors import InputError
+from casemate.errors import MALFORMED_JSON, InputError
 from casemate.secret import Secret
 
 _LARGEST: Final = 1 << 20
@@ -56,7 +55,7 @@ def parse_unwrap(data: bytes) -> bytes:
         if isinstance(annotation, str):
             return base64.b64decode(annotation, validate=True)
         return bytes(annotation)
-    except (msgspec.MsgspecError, ValueError, binascii.Error, RecursionError) as error:
+    except (ValueError, *MALFORMED_JSON) as error:
         raise _wrong(str(error)) from error
 
 

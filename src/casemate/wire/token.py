@@ -6,7 +6,7 @@ from typing import Any, Final, Self
 import msgspec
 
 from casemate.crypto import jwt
-from casemate.errors import InputError, Refusal
+from casemate.errors import MALFORMED_JSON, InputError, Refusal
 
 VECTOR: Final = (
     "instance-identity",
@@ -123,7 +123,7 @@ def explain(token: str) -> list[Explained]:
     """
     try:
         payload = msgspec.json.decode(jwt.parse(token).payload, type=_Payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except MALFORMED_JSON as error:
         raise InputError("attestation token", got=error, want="an EAR", spec="§11") from error
     return [
         Explained(name, submod.status, submod.vector, tuple(map(_refusal, submod.reasons)))

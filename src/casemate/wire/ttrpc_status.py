@@ -9,7 +9,15 @@ from typing import Final
 
 import msgspec
 
-from casemate.errors import CasemateError, InputError, PeerError, Refusal, VerificationError, quote
+from casemate.errors import (
+    MALFORMED_JSON,
+    CasemateError,
+    InputError,
+    PeerError,
+    Refusal,
+    VerificationError,
+    quote,
+)
 from casemate.wire.pb import ttrpc_pb2
 
 REFUSAL_TYPE: Final = "casemate/refusal+json"
@@ -113,5 +121,5 @@ def _code(number: int) -> Code:
 def _refusal(value: bytes) -> Refusal | None:
     try:
         return msgspec.json.decode(value, type=Refusal)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except MALFORMED_JSON:
         return None  # a foreign detail under our name: the plain status still tells the reader

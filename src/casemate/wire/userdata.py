@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from casemate.errors import InputError, PeerError
+from casemate.errors import MALFORMED_JSON, InputError, PeerError
 
 MAGIC: Final = b"userdata"
 APF: Final = "/run/peerpod/apf.json"
@@ -88,7 +88,7 @@ def parse_document(text: bytes) -> Mapping[str, bytes]:
         raise PeerError("user data", got=text[:16], want="#cloud-config", spec="runtime.md §8.1")
     try:
         document = msgspec.json.decode(text[len(_HEADER) :], type=_Document)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except MALFORMED_JSON as error:
         raise PeerError("user data", got=error, want="write_files with path, content") from error
     paths = [file.path for file in document.write_files]
     if len(paths) > _MOST_FILES or len(set(paths)) != len(paths):

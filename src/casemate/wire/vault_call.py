@@ -10,6 +10,7 @@ from typing import Final, TypeAlias, TypeVar
 import msgspec
 
 from casemate.errors import (
+    MALFORMED_JSON,
     CasemateError,
     HostError,
     InputError,
@@ -160,7 +161,7 @@ def parse_answer(text: bytes) -> Answer:
 def _parse(text: bytes, kind: type[_Message]) -> _Message:
     try:
         return msgspec.json.decode(text, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except MALFORMED_JSON as error:
         raise PeerError(_WHERE, got=error, want=f"a frame with one {kind.__name__}") from error
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from casemate.errors import InputError
+from casemate.errors import MALFORMED_JSON, InputError
 
 _LARGEST: Final = 4 << 20
 
@@ -50,7 +50,7 @@ def parse(document: bytes) -> ImageDefaults:
         raise InputError("image config", got=f"{len(document)} bytes", want="at most 4 MiB")
     try:
         process = msgspec.json.decode(document, type=_Document).process or _Process()
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except MALFORMED_JSON as error:
         raise InputError("image config", got=error, want="an OCI runtime document") from error
     return ImageDefaults(
         args=tuple(process.args or ()),

@@ -16,6 +16,7 @@ from casemate.crypto.digest import Algorithm, Digest
 from casemate.crypto.jwk import TeePublicKey
 from casemate.crypto.keys import Kind, PrivateKey
 from casemate.errors import (
+    MALFORMED_JSON,
     CasemateError,
     InputError,
     PeerError,
@@ -85,7 +86,7 @@ class Binding(msgspec.Struct, frozen=True):
             return digest
         try:
             request = msgspec.json.decode(self.runtime_data.nonce, type=dict[str, msgspec.Raw])
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        except MALFORMED_JSON as error:
             raise PeerError(
                 _WHERE, got=str(error), want="a request of Secure Execution", spec="tee §12"
             ) from error
@@ -183,7 +184,7 @@ def token_lifetime(token: str) -> float:
         raise InputError("token", got=f"{len(token)} characters", want="a JWT up to 1 MiB")
     try:
         claims = msgspec.json.decode(base64url.decode(match[1], where="token"), type=_Times)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except MALFORMED_JSON as error:
         raise InputError("token", got=str(error), want="claims iat and exp") from error
     return max(0.0, claims.exp - claims.iat)
 
@@ -234,7 +235,7 @@ def _selected(parameters: msgspec.Raw) -> Algorithm:
     """Missing selection means SHA-384; anything odd is an error (guest-components §6, step 2)."""
     try:
         found: Any = msgspec.json.decode(parameters)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except MALFORMED_JSON as error:
         raise InputError("extra-params", got=str(error), want="JSON") from error
     name = found.get("selected-hash-algorithm", "sha384") if isinstance(found, dict) else "sha384"
     if not isinstance(name, str):

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 import msgspec
 
 from casemate.crypto import jwe
-from casemate.errors import HostError, InputError, Refusal, VerificationError
+from casemate.errors import MALFORMED_JSON, HostError, InputError, Refusal, VerificationError
 from casemate.guest.attestation import rcar
 from casemate.guest.broker import Broker
 from casemate.guest.reporting import Stations
@@ -112,7 +112,7 @@ def _entries(file: Path) -> dict[str, str]:
         return msgspec.json.decode(file.read_bytes(), type=dict[str, str])
     except OSError as error:
         raise HostError(str(file), got=str(error), want="a readable file") from error
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except MALFORMED_JSON as error:
         raise HostError(str(file), got=str(error), want="names and base64 texts") from error
 
 

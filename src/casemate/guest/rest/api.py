@@ -9,7 +9,7 @@ import msgspec
 
 from casemate import __version__
 from casemate.crypto import base64url
-from casemate.errors import CasemateError, InputError
+from casemate.errors import MALFORMED_JSON, CasemateError, InputError
 from casemate.guest.attestation.agent import AttestationAgent
 from casemate.guest.attestation.measurements import Outcome
 from casemate.guest.hub.resources import Resources
@@ -125,7 +125,7 @@ class RestApi:
     def _extend(self, body: bytes) -> Answer:
         try:
             event = msgspec.json.decode(body, type=_Event)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        except MALFORMED_JSON as error:
             raise InputError("aael", got=str(error), want="domain, operation, content") from error
         outcome = self._agent.extend(event.domain, event.operation, event.content)
         if outcome is Outcome.DONE:

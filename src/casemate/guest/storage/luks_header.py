@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from casemate.errors import HostError, Refusal, VerificationError
+from casemate.errors import MALFORMED_JSON, HostError, Refusal, VerificationError
 from casemate.linux import block
 from casemate.trace import Station
 
@@ -87,7 +87,7 @@ def require_sound(metadata: bytes, *, integrity: bool) -> None:
     """
     try:
         found = msgspec.json.decode(metadata, type=_Metadata)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except MALFORMED_JSON as error:
         raise _refused("metadata", str(error), "a LUKS2 header of ours") from error
     for name, slot in found.keyslots.items():
         _require_keyslot(name, slot)

@@ -8,7 +8,7 @@ import msgspec
 
 from casemate.crypto.cipher import COUNTER_SIZE, KEY_SIZE
 from casemate.crypto.digest import Digest
-from casemate.errors import CasemateError, PeerError
+from casemate.errors import MALFORMED_JSON, CasemateError, PeerError
 from casemate.oci.manifest import Descriptor
 from casemate.secret import Secret
 
@@ -126,5 +126,5 @@ def _sized(data: bytes, size: int, what: str) -> bytes:
 def _decode(raw: bytes, kind: type[Any], what: str) -> Any:
     try:
         return msgspec.json.decode(raw, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except MALFORMED_JSON as error:
         raise PeerError(what, got=error, want="the JSON of ocicrypt", spec=_SPEC) from error

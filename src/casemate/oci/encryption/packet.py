@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from casemate.crypto.cipher import CtrStream, open_gcm, seal_gcm
-from casemate.errors import InputError, PeerError
+from casemate.errors import MALFORMED_JSON, InputError, PeerError
 from casemate.oci.encryption.options import decode_base64
 from casemate.oci.manifest import Descriptor
 from casemate.secret import Secret
@@ -65,7 +65,7 @@ def parse(raw: bytes) -> AnnotationPacket:
         raise _wrong(f"{len(raw)} bytes", f"at most {_LARGEST} bytes")
     try:
         text = msgspec.json.decode(raw, type=_Text)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except MALFORMED_JSON as error:
         raise _wrong(error, "the JSON of a packet") from error
     if text.provider == KBS and (text.iv is None or text.wrap_type not in set(WrapType)):
         raise _wrong(text.wrap_type, f"iv, and wrap_type one of {', '.join(WrapType)}")

@@ -11,7 +11,7 @@ import msgspec
 
 from casemate.crypto.digest import Digest
 from casemate.crypto.keys import Kind, PublicKey
-from casemate.errors import InputError, PeerError, VerificationError
+from casemate.errors import MALFORMED_JSON, InputError, PeerError, VerificationError
 from casemate.oci.manifest import Manifest, parse_document
 from casemate.oci.source import NotFoundError, Source, read_blob
 
@@ -104,7 +104,7 @@ def verify(signature: Signature, key: PublicKey) -> Claim:
     _verify_any(signature, key)
     try:
         payload = msgspec.json.decode(signature.payload, type=_Payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except MALFORMED_JSON as error:
         raise PeerError("signed payload", got=error, want="simple-signing JSON") from error
     critical = payload.critical
     if critical.type != CRITICAL_TYPE:

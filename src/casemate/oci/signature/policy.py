@@ -11,7 +11,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from casemate.errors import InputError
+from casemate.errors import MALFORMED_JSON, InputError
 from casemate.oci.reference import Reference
 from casemate.oci.signature.identity import (
     ExactRepository,
@@ -107,7 +107,7 @@ def parse(raw: bytes) -> Policy:
         raise _wrong(f"{len(raw)} bytes", f"at most {_LARGEST}")
     try:
         policy = msgspec.json.decode(raw, type=Policy)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except MALFORMED_JSON as error:
         raise _wrong(error, "a policy.json") from error
     tables = [{"default": policy.default}, *policy.transports.values()]
     for table in tables:

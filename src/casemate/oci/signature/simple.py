@@ -7,7 +7,7 @@ import msgspec
 
 from casemate.crypto import openpgp
 from casemate.crypto.keys import PublicKey
-from casemate.errors import PeerError
+from casemate.errors import MALFORMED_JSON, PeerError
 from casemate.oci.signature.cosign import Claim
 
 CRITICAL_TYPE: Final = "atomic container signature"
@@ -53,7 +53,7 @@ def verify(raw: bytes, keys: Sequence[PublicKey], *, now: float) -> Claim:
     content = openpgp.open_message(raw, keys, now=now)
     try:
         critical = msgspec.json.decode(content, type=_Payload).critical
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except MALFORMED_JSON as error:
         raise PeerError("signed payload", got=error, want="simple-signing JSON") from error
     if critical.type != CRITICAL_TYPE:
         raise PeerError("signed payload type", got=critical.type, want=CRITICAL_TYPE)

@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from casemate.crypto import base64url, pem
-from casemate.errors import InputError, PeerError
+from casemate.errors import MALFORMED_JSON, InputError, PeerError
 
 HOST: Final = "http://169.254.169.254"
 """Link-local: it does not leave the machine."""
@@ -87,5 +87,5 @@ def _read(answer: bytes, kind: type[_T]) -> _T:
         raise PeerError("metadata service", got=f"{len(answer)} bytes", want=f"at most {LARGEST}")
     try:
         return msgspec.json.decode(answer, type=kind)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+    except MALFORMED_JSON as error:
         raise PeerError("metadata service", got=error, want="its JSON", spec=_SPEC) from error

@@ -6,7 +6,7 @@ from typing import Any, Final, Self
 import msgspec
 
 from casemate.crypto.jwk import Jwk, RsaJwk
-from casemate.errors import PeerError
+from casemate.errors import MALFORMED_JSON, PeerError
 
 AK_NAME: Final = "HCLAkPub"
 """``kid`` of the TPM's attestation key. Its ``key_ops`` tell nothing: old paravisors wrote
@@ -36,7 +36,7 @@ class VariableData(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
         """
         try:
             return msgspec.json.decode(raw, type=cls)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        except MALFORMED_JSON as error:
             raise PeerError("variable data", got=error, want="keys, configuration") from error
 
     @property

@@ -18,7 +18,7 @@ from casemate.crypto.certificate import Certificate
 from casemate.crypto.jwk import Jwk
 from casemate.crypto.keys import PublicKey
 from casemate.crypto.pem import blocks
-from casemate.errors import InputError, PeerError
+from casemate.errors import MALFORMED_JSON, InputError, PeerError
 from casemate.tee.cca.options import CcaOptions
 
 _MARK: Final = b'"cca-verifier"'
@@ -52,7 +52,7 @@ def parse(raw: bytes, where: str) -> Local | Remote:
     """
     try:
         return msgspec.json.decode(raw, type=_Configuration).verifier
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except MALFORMED_JSON as error:
         want = "cca-verifier of type local or remote"
         raise InputError(where, got=error, want=want, spec=_SPEC) from error
 
@@ -104,7 +104,7 @@ def configured_key(options: CcaOptions) -> Jwk:
     """Read the configured key; InputError when it is no JWK."""
     try:
         found: Jwk = msgspec.json.decode(options.ear_verification_key, type=Jwk)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except MALFORMED_JSON as error:
         where = "cca-verifier.ear-verification-key"
         raise InputError(where, got=error, want="a JWK") from error
     return found

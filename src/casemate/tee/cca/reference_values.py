@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from casemate.errors import InputError
+from casemate.errors import MALFORMED_JSON, InputError
 from casemate.tee.cca.platform import Component, Platform
 from casemate.tee.cca.realm import Realm
 
@@ -121,7 +121,7 @@ def is_store(file: bytes) -> bool:
         return True
     try:
         members = msgspec.json.decode(file, type=dict[str, msgspec.Raw])
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except MALFORMED_JSON:
         return False
     return bool(members) and members.keys() <= _MEMBERS
 
@@ -131,7 +131,7 @@ def _read(file: bytes) -> ReferenceValues:
     where = "reference value store"
     try:
         found = msgspec.json.decode(file, type=ReferenceValues)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except MALFORMED_JSON as error:
         raise InputError(where, got=error, want="the form of rvstore.json", spec=_SPEC) from error
     for text in _hex_members(found):
         try:

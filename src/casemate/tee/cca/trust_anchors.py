@@ -16,7 +16,7 @@ import msgspec
 
 from casemate.crypto.jwk import UNNAMED, Jwk
 from casemate.crypto.keys import PublicKey
-from casemate.errors import InputError
+from casemate.errors import MALFORMED_JSON, InputError
 
 _SPEC: Final = "tee §9"
 _MARK: Final = b'"instance-id"'
@@ -83,5 +83,5 @@ def _read(file: bytes) -> tuple[PlatformKey, ...]:
             )
             for one in written
         )
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+    except (ValueError, *MALFORMED_JSON) as error:
         raise InputError(where, got=error, want="the form of tastore.json", spec=_SPEC) from error

@@ -18,7 +18,7 @@ import msgspec
 
 from casemate.crypto import base64url
 from casemate.crypto.jwk import Jwk
-from casemate.errors import InputError, PeerError
+from casemate.errors import MALFORMED_JSON, InputError, PeerError
 from casemate.tee.cca.configuration import base_of
 from casemate.tee.cca.options import CcaOptions
 from casemate.tee.cca.report import TEE, token_of
@@ -201,7 +201,7 @@ def _body(reply: Reply, where: str, wanted: Collection[int], media_type: str) ->
 def _told(body: bytes) -> str:
     try:
         problem = msgspec.json.decode(body, type=_Problem)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except MALFORMED_JSON:
         return ""
     return problem.detail or problem.title
 
@@ -238,7 +238,7 @@ def _is_evidence_type(text: str) -> bool:
 def _parsed(raw: bytes, kind: type[_T], where: str) -> _T:
     try:
         return msgspec.json.decode(raw, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except MALFORMED_JSON as error:
         raise PeerError(where, got=error, want=f"a {kind.__name__.lower()} document") from error
 
 

@@ -21,7 +21,7 @@ import msgspec
 from casemate.crypto.certificate import Certificate
 from casemate.crypto.pem import only_blocks
 from casemate.crypto.revocation import RevocationList
-from casemate.errors import PeerError
+from casemate.errors import MALFORMED_JSON, PeerError
 from casemate.tee.dcap.options import TcbUpdate
 from casemate.tee.material import Material
 
@@ -139,7 +139,7 @@ class _Found:
     def _read_json(self, name: str, body: bytes) -> None:
         try:
             file = _FILE.decode(body)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        except MALFORMED_JSON:
             return
         update = _update_in(name)
         self.tcb_infos += _signed(file.tcb_info_answer, file.signature, update)
@@ -183,7 +183,7 @@ class _Found:
             if body.startswith(b'"'):
                 body = msgspec.json.decode(body, type=str).encode()
             answer = _FILE.decode(body) if body else _File()
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        except MALFORMED_JSON:
             return
         rewritten = not bytes(raw).startswith(b'"')
         for found, text in (
@@ -246,7 +246,7 @@ def _signed(
 def _without_blanks(body: bytes) -> tuple[bytes, ...]:
     try:
         compact = msgspec.json.format(body, indent=-1)
-    except (msgspec.DecodeError, RecursionError):
+    except MALFORMED_JSON:
         return (body,)
     return (body,) if compact == body else (body, compact)
 

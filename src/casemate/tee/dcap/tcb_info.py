@@ -10,7 +10,7 @@ from typing import Annotated, Final, TypeVar
 
 import msgspec
 
-from casemate.errors import PeerError
+from casemate.errors import MALFORMED_JSON, PeerError
 from casemate.tee.dcap.pck import COMPONENTS, PckExtension
 from casemate.tee.dcap.status import TcbStatus
 
@@ -171,7 +171,7 @@ def masked_equal(got: bytes, wanted: str, mask: str) -> bool:
 def _read(decoder: "msgspec.json.Decoder[_D]", text: bytes, where: str) -> _D:
     try:
         return decoder.decode(text)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+    except MALFORMED_JSON as error:
         raise PeerError(where, got=error, want="Intel's form", spec=_SPEC) from error
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from casemate.crypto.der import Element, Tag
 from casemate.crypto.pem import blocks
-from casemate.errors import InputError, PeerError
+from casemate.errors import MALFORMED_JSON, InputError, PeerError
 
 _PLAIN: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-=%")
 _LONGEST_PART: Final = 200
@@ -69,7 +69,7 @@ def _is_der(body: bytes) -> bool:
 def _is_json(body: bytes) -> bool:
     try:
         msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except MALFORMED_JSON:
         return False
     return True
 

@@ -14,7 +14,7 @@ from casemate.crypto import vendor_chain
 from casemate.crypto.xml_document import Node
 from casemate.crypto.xml_document import parse as parse_xml
 from casemate.crypto.xml_signature import XmlSignature
-from casemate.errors import PeerError
+from casemate.errors import MALFORMED_JSON, PeerError
 from casemate.tee.evidence import Inputs
 from casemate.tee.nvidia.opaque import NVDEC0_STATUS, Opaque
 from casemate.tee.nvidia.roots import MANIFEST_PINS
@@ -134,7 +134,7 @@ def _unwrapped(body: bytes) -> bytes:
         return body
     try:
         return msgspec.json.decode(body, type=_Wrapped).rim
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+    except MALFORMED_JSON:
         return b""
 
 

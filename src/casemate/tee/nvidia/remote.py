@@ -14,7 +14,7 @@ import msgspec
 from casemate.crypto import jwt
 from casemate.crypto.jwk import UNNAMED, Jwk
 from casemate.crypto.keys import Kind, PublicKey
-from casemate.errors import InputError, VerificationError
+from casemate.errors import MALFORMED_JSON, InputError, VerificationError
 from casemate.tee.evidence import Inputs
 from casemate.tee.nvidia.options import NvidiaOptions
 from casemate.tee.trail import Step
@@ -147,7 +147,7 @@ def _answers(inputs: Inputs) -> Iterator[tuple[str, dict[str, str]]]:
             overall, detached = msgspec.json.decode(
                 body, type=tuple[tuple[str, str], dict[str, str]]
             )
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        except MALFORMED_JSON:
             continue
         if overall[0] == "JWT" and 1 <= len(detached) <= _MOST_TOKENS:
             yield overall[1], detached
@@ -159,7 +159,7 @@ def _keys(inputs: Inputs) -> Iterator[tuple[str, PublicKey]]:
             continue
         try:
             found = msgspec.json.decode(body, type=_Jwks).keys[:_MOST_KEYS]
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        except MALFORMED_JSON:
             continue
         for one in found:
             key = _key(one)

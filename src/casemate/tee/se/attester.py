@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import msgspec
 
 from casemate.crypto.digest import Digest
-from casemate.errors import PeerError
+from casemate.errors import MALFORMED_JSON, PeerError
 from casemate.linux import uv
 from casemate.linux.uv import Uv
 from casemate.tee.machine import Machine
@@ -95,7 +95,7 @@ class SeAttester:
 def _parse(raw: bytes) -> _Request:
     try:
         request = msgspec.json.decode(raw, type=_Request)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except MALFORMED_JSON as error:
         raise PeerError("challenge", got=error, want="a request of Secure Execution") from error
     if not 0 < len(request.request_blob) <= uv.LARGEST_REQUEST:
         raise PeerError(

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from casemate.errors import PeerError
+from casemate.errors import MALFORMED_JSON, PeerError
 from casemate.tee.se.image_header import TAGS_SIZE
 
 TEE: Final = "se"
@@ -84,7 +84,7 @@ def is_pair(raw: bytes) -> bool:
     """Say whether this is a kept pair rather than a response alone."""
     try:
         return msgspec.json.decode(raw, type=_Shape).request is not msgspec.UNSET
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except MALFORMED_JSON:
         return False
 
 

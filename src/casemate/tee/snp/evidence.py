@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal, Self
 
 import msgspec
 
-from casemate.errors import PeerError
+from casemate.errors import MALFORMED_JSON, PeerError
 from casemate.tee.evidence_json import parse_json
 from casemate.tee.snp.report import (
     FIELDS,
@@ -70,7 +70,7 @@ def read_list(text: bytes) -> bytes:
     """
     try:
         return octets(_NUMBERS.decode(text), "cert_chain")
-    except msgspec.DecodeError as error:
+    except MALFORMED_JSON as error:
         raise PeerError("cert_chain", got=error, want="a list of bytes", spec=_SPEC) from error
 
 

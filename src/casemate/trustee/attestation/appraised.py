@@ -7,7 +7,7 @@ import rfc8785
 
 from casemate.crypto import base64url
 from casemate.crypto.digest import Algorithm, Digest
-from casemate.errors import InputError
+from casemate.errors import MALFORMED_JSON, InputError
 from casemate.tee.evidence import Answer, Challenge
 from casemate.tee.material import Material
 from casemate.tee.verifiers import report_data_algorithm
@@ -169,7 +169,7 @@ def _runtime_data(
             try:
                 claims = msgspec.json.decode(request.structured_runtime_data)
                 canonical = rfc8785.dumps(claims)
-            except (msgspec.MsgspecError, rfc8785.CanonicalizationError, RecursionError) as error:
+            except (rfc8785.CanonicalizationError, *MALFORMED_JSON) as error:
                 raise InputError("runtime data", got=error, want="JSON", spec="§10.1") from error
             return claims, Digest.of(canonical, algorithm).value
         case _:
@@ -198,7 +198,7 @@ def _devices(additional: str) -> dict[str, msgspec.Raw]:
         return {}
     try:
         devices = msgspec.json.decode(additional, type=dict[str, msgspec.Raw])
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except MALFORMED_JSON as error:
         raise InputError(
             "additional_evidence", got=error, want="a JSON map of TEE to evidence", spec="§3.3"
         ) from error

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from casemate.errors import InputError
+from casemate.errors import MALFORMED_JSON, InputError
 from casemate.wire.initdata import Initdata
 
 _TOML_FILES: Final = ("cdh.toml", "aa.toml")
@@ -39,7 +39,7 @@ def _policy_data(policy: str) -> Any:
         return None
     try:
         return msgspec.json.decode("{" + rest)
-    except (msgspec.MsgspecError, RecursionError):
+    except MALFORMED_JSON:
         return None
 
 

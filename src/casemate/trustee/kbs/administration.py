@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from casemate.errors import CasemateError, InputError, VerificationError
+from casemate.errors import MALFORMED_JSON, CasemateError, InputError, VerificationError
 from casemate.trustee import audit
 from casemate.trustee.kbs.admin import Administrators
 from casemate.trustee.kbs.exchange import Answer, Ask
@@ -189,7 +189,7 @@ def _rvps_error(error: CasemateError) -> BrokerError:
 def _decode(body: bytes, kind: type[_T]) -> _T:
     try:
         return msgspec.json.decode(body, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except MALFORMED_JSON as error:
         raise InputError("body", got=error, want="the JSON of trustee spec §2.2") from error
 
 

@@ -8,7 +8,7 @@ import msgspec
 from google.protobuf.message import DecodeError
 
 from casemate.crypto import base64url
-from casemate.errors import InputError, PeerError
+from casemate.errors import MALFORMED_JSON, InputError, PeerError
 from casemate.net.grpc import GrpcClient
 from casemate.tee.verifiers import challenge_maker
 from casemate.trustee.attestation.appraised import requests
@@ -108,7 +108,7 @@ class RemoteReferenceValues:
             if not found.HasField("reference_value_results"):
                 return None
             return msgspec.json.decode(found.reference_value_results)
-        except (DecodeError, msgspec.MsgspecError, RecursionError) as error:
+        except (DecodeError, *MALFORMED_JSON) as error:
             raise PeerError("reference value provider", got=error, want="JSON") from error
 
     def delete(self, name: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from casemate.errors import InputError
+from casemate.errors import MALFORMED_JSON, InputError
 from casemate.trustee.storage import REFERENCE_VALUES, Storage
 
 _VERSION: Final = "0.1.0"
@@ -97,7 +97,7 @@ def _end(record: Record) -> float:
 def _decode(message: bytes) -> Message:
     try:
         decoded = msgspec.json.decode(message, type=Message)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except MALFORMED_JSON as error:
         raise InputError(
             "reference value message",
             got=error,
@@ -113,7 +113,7 @@ def _extract(message: Message) -> dict[str, Any]:
     try:
         payload = base64.b64decode(message.payload, validate=True)
         values = msgspec.json.decode(payload, type=dict[str, Any])
-    except (binascii.Error, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except (binascii.Error, *MALFORMED_JSON) as error:
         raise InputError("reference values", got=error, want="base64 of a JSON object") from error
     for name in values:
         if not 0 < len(name) <= _LONGEST_NAME:

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from casemate.errors import HostError, InputError, quote
+from casemate.errors import MALFORMED_JSON, HostError, InputError, quote
 from casemate.linux.process import run_async
 from casemate.linux.program import find
 
@@ -153,7 +153,7 @@ def _machine() -> str:
 def _read(file: Path, machine: str) -> Acceleration | None:
     try:
         known = msgspec.json.decode(file.read_bytes(), type=_Remembered)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, *MALFORMED_JSON):
         return None  # nothing kept, or not by us: probing again mends it
     return known.found if known.machine == machine else None
 

@@ -64,10 +64,7 @@ class Console:
         entry = console_log.encode(console_log.ConsoleLine(time.time(), text))
         if kept.tell() + len(entry) <= console_log.LARGEST:
             kept.write(entry)
-        try:
-            event = console.parse(text)
-        except PeerError:
-            event = None  # somebody else's line under our prefix; it is kept for people to see
+        event = console.parse(text)
         if event is None:
             if text.strip():
                 self.last_lines.append(text[:400])
