@@ -125,10 +125,19 @@ async def test_child_dies_with_a_killed_parent() -> None:
     parent = await process.Child.spawn([PYTHON, "-c", script])
     assert parent.stdout is not None
     pid = int(await parent.stdout.readline())
-    await asyncio.sleep(0.2)  # until setpriv has asked the kernel
+    assert await asyncio.to_thread(_became, pid, "sleep")  # setpriv has asked the kernel
     os.kill(parent.pid, signal.SIGKILL)
     await parent.wait()
     assert await asyncio.to_thread(_gone, pid)
+
+
+def _became(pid: int, name: str) -> bool:
+    end = time.monotonic() + 5
+    while time.monotonic() < end:
+        if Path(f"/proc/{pid}/comm").read_text().strip() == name:
+            return True
+        time.sleep(0.01)
+    return False
 
 
 def _gone(pid: int) -> bool:

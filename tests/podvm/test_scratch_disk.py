@@ -13,6 +13,7 @@ from casemate.trace import Station
 from casemate.wire import console
 from casemate.wire.console import EventKind
 from tests.sim.debug_guest import SCRATCH, debug_guest
+from tests.sim.hostile_disk import hostile_disk
 
 pytestmark = [pytest.mark.vm, pytest.mark.xdist_group("vm")]
 
@@ -54,3 +55,28 @@ def test_disk_that_cannot_be_sealed_ends_the_machine_and_is_told(tmp_path: Path)
     told = {event.note for event in events if event.kind is EventKind.FAILED}
     assert told == {"initrd: device mapper refused scratch-tags: error 22"}
     assert b"block_size" not in b"".join(lines)  # no table is told: the next one has the key
+
+
+@pytest.mark.parametrize(
+    ("sectors", "words"),
+    [
+        (0, "initrd: found no superblock of dm-integrity on /dev/vd"),
+        (1 << 36, "initrd: device mapper refused scratch-tags: error 22"),
+    ],
+    ids=["none", "more than the disk has"],
+)
+def test_superblock_with_another_size_ends_the_machine_and_is_told(
+    tmp_path: Path, sectors: int, words: str
+) -> None:
+    def change(at: int, data: bytes) -> bytes:
+        if at == 0 and data.startswith(b"integrt\0"):
+            return data[:16] + sectors.to_bytes(8, "little") + data[24:]
+        return data
+
+    with hostile_disk(tmp_path / "disk", SCRATCH) as disk:
+        disk.change = change
+        with debug_guest(tmp_path, scratch=disk.url) as guest:
+            events = [event for line in guest.lines if (event := console.parse(line))]
+            assert guest.wait() == 0
+    (told,) = {event.note for event in events if event.kind is EventKind.FAILED}
+    assert told.startswith(words)

@@ -37,14 +37,19 @@ class DebugGuest:
 
 
 @contextmanager
-def debug_guest(folder: Path, *, scratch: int = 0) -> Iterator[DebugGuest]:
-    """Boot it, with a scratch disk of so many bytes if any; killed at the end if it runs still."""
+def debug_guest(folder: Path, *, scratch: int | str = 0) -> Iterator[DebugGuest]:
+    """Boot it; killed at the end if it runs still.
+
+    ``scratch`` is the scratch disk, if any: bytes of a file, or what QEMU shall open.
+    """
     image = build.build(Recipe(variant=Variant.DEBUG))
     disks = {
         "root": f"readonly=on,file={image.root}",
-        "userdata": f"readonly=on,file={_user_data(folder / 'userdata', scratch=scratch > 0)}",
+        "userdata": f"readonly=on,file={_user_data(folder / 'userdata', scratch=bool(scratch))}",
     }
-    if scratch:
+    if isinstance(scratch, str):
+        disks["scratch"] = f"file={scratch}"
+    elif scratch:
         with (folder / "scratch").open("wb") as file:
             file.truncate(scratch)
         disks["scratch"] = f"cache=unsafe,file={folder / 'scratch'}"
