@@ -1,6 +1,5 @@
 import base64
 import json
-import os
 import tarfile
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -19,8 +18,6 @@ from casemate.oci.source import Document, Image, require_stated
 from casemate.secret import Secret
 from tests.oci.trees import tree
 from tests.vectors import vector
-
-root = pytest.mark.skipif(os.geteuid() != 0, reason="owners and devices need root")
 
 
 async def accept(_: Image) -> tuple[str, ...]:
@@ -52,7 +49,7 @@ def assert_same_tree(found: Path, expected: Path) -> None:
     assert seen == wanted
 
 
-@root
+@pytest.mark.root
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
@@ -85,7 +82,7 @@ class SkopeoFolder:
         yield (self._folder / descriptor.content.hex).read_bytes()
 
 
-@root
+@pytest.mark.root
 async def test_docker_manifest_unpacks(tmp_path: Path) -> None:
     with tarfile.open(vector("guest", "images", "rich-docker-v2s2.dir.tar")) as archive:
         archive.extractall(tmp_path / "dir")
@@ -97,7 +94,7 @@ async def test_docker_manifest_unpacks(tmp_path: Path) -> None:
     assert_same_tree(target, vector("guest", "images", "rich.tree.json"))
 
 
-@root
+@pytest.mark.root
 @pytest.mark.parametrize("name", ["rich-enc-keyprovider-gcm", "rich-enc-keyprovider-ctr-v2"])
 async def test_encrypted_image_unpacks(name: str, tmp_path: Path) -> None:
     facts = json.loads(vector("guest", "encrypted", "expected.json").read_text())

@@ -13,8 +13,6 @@ from casemate.oci.tar import TarReader
 from casemate.oci.tree import Tree
 from casemate.oci.unpack import LayerUnpacker, Limits, Whiteouts
 
-root = pytest.mark.skipif(os.geteuid() != 0, reason="owners and devices need root")
-
 
 def entry(
     path: str, content: bytes | None = b"x", *, target: str = "", **members: object
@@ -80,7 +78,7 @@ def test_whiteout_of_nothing_makes_nothing(tmp_path: Path) -> None:
     assert unpack(tmp_path, [entry("deep/down/.wh.x"), entry(".wh..wh.plnk")]) == []
 
 
-@root
+@pytest.mark.root
 def test_overlay_whiteouts_are_what_overlayfs_reads(tmp_path: Path) -> None:
     made = [entry("a", None), entry("a/.wh..wh..opq"), entry(".wh.gone")]
     assert unpack(tmp_path, made, whiteouts=Whiteouts.OVERLAY) == ["a", "gone"]
@@ -117,7 +115,7 @@ def test_hard_link_to_no_file_is_refused(target: str, tmp_path: Path) -> None:
         unpack(tmp_path, made)
 
 
-@root
+@pytest.mark.root
 def test_layer_cannot_speak_to_overlayfs(tmp_path: Path) -> None:
     info = entry("a")
     info.pax_headers = {

@@ -1,6 +1,5 @@
 import asyncio
 import json
-import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ from casemate.workload.encryption import WrappingKey, encrypt_image
 from tests.sim import broker as sim
 from tests.sim.registry import RunningRegistry, registry
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="unpacking keeps owners: needs root")
+pytestmark = pytest.mark.root  # unpacking keeps owners
 
 NAME = "registry.test/demo/app:1"
 KEK = WrappingKey.create("kbs:///default/image-key/1")
