@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from casemate.net import ports
+
 CASEMATE = [sys.executable, "-P", "-m", "casemate.cli.main"]
 
 
@@ -109,14 +111,14 @@ def test_malformed_document_is_refused(tmp_path: Path, arguments: Sequence[str],
 
 def test_unreachable_registry_is_named(tmp_path: Path) -> None:
     assert casemate("image", "build", tmp_path / "app").returncode == 0
-    done = casemate("image", "push", tmp_path / "app", f"localhost:{free_port()}/a:1")
+    done = casemate("image", "push", tmp_path / "app", f"localhost:{ports.free()}/a:1")
     assert_mistake(done, "localhost")
 
 
 def test_unreachable_trustee_is_named(tmp_path: Path) -> None:
     casemate("trustee", "init", tmp_path / "trustee")
     place = tmp_path / "trustee"
-    url = f"https://127.0.0.1:{free_port()}"
+    url = f"https://127.0.0.1:{ports.free()}"
     keys = ("--ca", place / "ca.pem", "--admin-key", place / "admin.key")
     assert_mistake(casemate("kbs", "--url", url, *keys, "set", "a/b/c", "-"), "127.0.0.1")
 
@@ -149,9 +151,3 @@ def test_other_user_can_look_without_root() -> None:
 
 def _hidden(path: Path) -> bool:
     return any(not folder.stat().st_mode & 0o001 for folder in path.resolve().parents)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port

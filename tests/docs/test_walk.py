@@ -1,14 +1,11 @@
 """Every page's commands run as shown, in their order."""
 
-import random
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from casemate.errors import HostError
 from casemate.linux.program import find
 from casemate.net import ports
 from casemate.podvm import build as podvm
@@ -32,20 +29,11 @@ def shown_pages() -> list[str]:
     return [page for page in found if lines(page) and page not in WITH_A_POD]
 
 
-def kept_port() -> int:
-    """Give a free port that stays free while nobody listens there, between a page's ``down`` and
-    its next ``up``: one below those that the kernel gives to whoever asks for any (ip(7))."""
-    for port in random.sample(range(20_000, 32_000), 100):
-        with suppress(HostError):
-            return ports.claim(port, purpose="docs")
-    raise AssertionError("a hundred ports in a row are taken")
-
-
 @pytest.fixture
 def reader() -> Iterator[Reader]:
     for program in ("qemu-system-x86_64", "swtpm", "docker-registry", "mkfs.erofs"):
         find(program)
-    free = {port: kept_port() for port in PORTS}
+    free = {port: ports.free() for port in PORTS}
     environment = {
         "CASEMATE_CACHE": str(podvm.default_cache().parent),
         "CASEMATE_KBS_URL": f"https://127.0.0.1:{free['8080']}",

@@ -1,4 +1,5 @@
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,16 @@ def test_zero_finds_a_free_port() -> None:
     port = ports.claim(0, purpose="test")
     with socket.create_server((ports.LOOPBACK, port)):
         pass
+
+
+def test_free_port_is_none_that_the_kernel_gives_to_a_connection() -> None:
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    assert all(ports.free() < max(lowest, 32_768) for _ in range(50))
+
+
+def test_address_that_is_not_ours_is_named() -> None:
+    with pytest.raises(HostError, match=r"for the registry at 192.0.2.1: got Cannot assign"):
+        ports.claim(0, purpose="registry", host="192.0.2.1")
 
 
 def test_port_in_use_is_named_with_its_purpose() -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from casemate.crypto.authority import CertificateAuthority
+from casemate.net import ports
 
 _CONFIG = """\
 version: 0.1
@@ -58,7 +59,7 @@ def registry(folder: Path, *, htpasswd: str | None = None) -> Iterator[RunningRe
     (folder / "tls.pem").write_bytes(issued.certificate_pem)
     (folder / "tls.key").write_bytes(issued.key_pem.reveal())
     (folder / "ca.crt").write_bytes(authority.certificate_pem)
-    port = _free_port()
+    port = ports.free()
     auth = ""
     if htpasswd:
         (folder / "htpasswd").write_text(htpasswd + "\n")
@@ -78,13 +79,6 @@ def registry(folder: Path, *, htpasswd: str | None = None) -> Iterator[RunningRe
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _await_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -3,14 +3,13 @@
 import base64
 import re
 import shutil
-import socket
 from pathlib import Path
 
 import pytest
 
 from casemate.crypto.authority import CertificateAuthority
 from casemate.linux.process import Child
-from casemate.net import unix
+from casemate.net import ports, unix
 from casemate.peerpods.clouds.qemu import arguments
 from casemate.peerpods.clouds.qemu.acceleration import Accelerator
 from casemate.peerpods.clouds.qemu.arguments import Machine
@@ -64,7 +63,7 @@ async def boot(folder: Path, image: PodVmImage, unified: bytes) -> str:
             uki=folder / "uki.efi",
             disks=(),
             tpm=ours.fileno(),
-            port=free_port(),
+            port=ports.free(),
         )
         tpm = await Child.spawn(
             arguments.swtpm(folder / "tpm", theirs.fileno()), pass_fds=[theirs.fileno()]
@@ -78,13 +77,6 @@ async def boot(folder: Path, image: PodVmImage, unified: bytes) -> str:
         tpm.kill()
         await qemu.wait()
         await tpm.wait()
-
-
-def free_port() -> int:
-    """Give a loopback port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def seen_registers(console: str) -> dict[int, str]:

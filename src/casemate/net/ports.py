@@ -1,18 +1,28 @@
 """TCP ports of the loopback interface: which is free, and is this one."""
 
 import errno
+import secrets
 import socket
+from collections.abc import Iterator
 from typing import Final
 
 from casemate.errors import HostError
 
 LOOPBACK: Final = "127.0.0.1"
 
+_OURS: Final = range(20_000, 32_768)
+"""Below those that the kernel gives to whoever connects somewhere (ip(7), ip_local_port_range): one
+of these is not gone because a connection of anybody's took it before we did."""
+_TRIES: Final = 100
+
 
 def free() -> int:
-    """Give a port that nobody listens on now (a moment later somebody may)."""
-    with socket.create_server((LOOPBACK, 0)) as server:
-        return int(server.getsockname()[1])
+    """Give a port that nobody listens on now (a moment later somebody may).
+
+    Raises:
+        HostError: a hundred in a row are taken.
+    """
+    return claim(0, purpose="next listener")
 
 
 def claim(port: int, *, purpose: str, host: str = LOOPBACK) -> int:
@@ -21,15 +31,26 @@ def claim(port: int, *, purpose: str, host: str = LOOPBACK) -> int:
     Raises:
         HostError: somebody listens there, or address or port are not ours to open.
     """
+    failure = OSError()
+    for tried in (port,) if port else _some():
+        try:
+            with _listening(host, tried):
+                return tried
+        except OSError as error:
+            failure = error
+    taken = failure.errno == errno.EADDRINUSE
+    raise HostError(
+        f"port {port} for the {purpose}" + (f" at {host}" if host != LOOPBACK else ""),
+        got="in use" if taken else failure.strerror,
+        want="a free port",
+        remedy="Stop what listens there, or choose another port (0 finds a free one).",
+    ) from failure
+
+
+def _some() -> Iterator[int]:
+    return (_OURS[secrets.randbelow(len(_OURS))] for _ in range(_TRIES))
+
+
+def _listening(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        with socket.create_server((host, port), family=family) as server:
-            return int(server.getsockname()[1])
-    except OSError as error:
-        taken = error.errno == errno.EADDRINUSE
-        raise HostError(
-            f"port {port} for the {purpose}" + (f" at {host}" if host != LOOPBACK else ""),
-            got="in use" if taken else error.strerror,
-            want="a free port",
-            remedy="Stop what listens there, or choose another port (0 finds a free one).",
-        ) from error
+    return socket.create_server((host, port), family=family)
