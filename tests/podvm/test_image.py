@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from casemate.errors import InputError, VerificationError
@@ -37,6 +38,19 @@ def test_missing_file_is_refused(tmp_path: Path, name: str) -> None:
 def test_malformed_manifest_is_the_callers_mistake(tmp_path: Path, text: str) -> None:
     folder = small_image(tmp_path / "image")
     (folder / image.MANIFEST).write_text(text)
+    with pytest.raises(InputError, match="pod VM image"):
+        image.load(folder)
+
+
+@pytest.mark.parametrize("text", ["", "[1]", '{"four": "04"}', '{"4": 4}'])
+def test_measurements_that_are_none_are_the_callers_mistake(tmp_path: Path, text: str) -> None:
+    """The manifest beside them is as easily written as they are."""
+    folder = small_image(tmp_path / "image")
+    (folder / image.MEASUREMENTS).write_text(text)
+    manifest = image.read_manifest(folder)
+    files = {**manifest.files, image.MEASUREMENTS: image.describe(folder / image.MEASUREMENTS)}
+    changed = msgspec.structs.replace(manifest, files=files)
+    (folder / image.MANIFEST).write_bytes(msgspec.json.encode(changed))
     with pytest.raises(InputError, match="pod VM image"):
         image.load(folder)
 

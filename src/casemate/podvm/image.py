@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -20,6 +20,7 @@ SBOM: Final = "sbom.spdx.json"
 FILES: Final = (UKI, ROOT, MEASUREMENTS, REFERENCE_VALUES, SBOM)
 
 _LARGEST_MANIFEST: Final = 1 << 20
+_Kind = TypeVar("_Kind")
 
 
 class FileFacts(msgspec.Struct, frozen=True):
@@ -115,13 +116,8 @@ def load(folder: Path) -> PodVmImage:
     manifest = read_manifest(folder)
     for name in FILES:
         _require_same(folder, name, manifest.files.get(name))
-    raw = (folder / MEASUREMENTS).read_bytes()
-    measurements = msgspec.json.decode(raw, type=dict[str, str])
-    return PodVmImage(
-        folder=folder,
-        manifest=manifest,
-        measurements={int(number): value for number, value in measurements.items()},
-    )
+    measurements = _decode(folder, MEASUREMENTS, dict[int, str])
+    return PodVmImage(folder=folder, manifest=manifest, measurements=measurements)
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -130,9 +126,13 @@ def read_manifest(folder: Path) -> Manifest:
     Raises:
         InputError: there is no manifest, or it is malformed.
     """
+    return _decode(folder, MANIFEST, Manifest)
+
+
+def _decode(folder: Path, name: str, kind: type[_Kind]) -> _Kind:
     try:
-        raw = (folder / MANIFEST).read_bytes()[:_LARGEST_MANIFEST]
-        return msgspec.json.decode(raw, type=Manifest)
+        raw = (folder / name).read_bytes()[:_LARGEST_MANIFEST]
+        return msgspec.json.decode(raw, type=kind)
     except (OSError, *MALFORMED_JSON) as error:
         raise InputError(
             str(folder), got=error, want="a pod VM image", remedy="Make one: casemate podvm build"

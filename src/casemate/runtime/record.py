@@ -163,10 +163,16 @@ class Pods:
 
         Raises:
             InputError: none is kept.
+            HostError: one of them is damaged.
         """
         files = sorted(self._traces.glob("*.json"), key=lambda f: f.stat().st_mtime, reverse=True)
         for file in files:
-            trace = msgspec.json.decode(file.read_bytes(), type=KeptTrace)
+            try:
+                trace = msgspec.json.decode(file.read_bytes(), type=KeptTrace)
+            except (OSError, *MALFORMED_JSON) as error:
+                raise HostError(
+                    str(file), got=error, want="a kept trace", remedy="Remove the file."
+                ) from error
             if trace.name == text or (text and trace.pod.startswith(text)):
                 return trace
         raise _unknown(text)
