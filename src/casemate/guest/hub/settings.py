@@ -95,14 +95,9 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True):
         """Whether something is fetched at start that only an attested guest gets."""
         if self.kbc is None or self.kbc.name is not BrokerKind.ATTESTED:
             return False
-        image = self.image
-        places = (
-            image.image_security_policy_uri,
-            image.sigstore_config_uri,
-            image.authenticated_registry_credentials_uri,
-            image.registry_configuration_uri,
-        )
-        return bool(self.credentials) or any(p and p.startswith(_RESOURCE) for p in places)
+        image = msgspec.structs.astuple(self.image)
+        places = (value for value in image if isinstance(value, str))
+        return bool(self.credentials) or any(place.startswith(_RESOURCE) for place in places)
 
 
 def of(initdata: Initdata | None) -> HubSettings:
