@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
+from casemate import given
 from casemate.errors import InputError
 
 _LARGEST_FILE: Final = 1 << 20
@@ -46,7 +47,7 @@ def read(
     known = {row.name: row for row in table}
     values: dict[str, Any] = {row.name: row.default for row in table}
     if file is not None:
-        for name, value in _flatten(_parse(file)).items():
+        for name, value in _parse(file).items():
             row = _known(name, known, str(file))
             values[name] = _typed(row, value, str(file))
     for row in table:
@@ -60,10 +61,8 @@ def read(
 
 def _parse(file: Path) -> dict[str, Any]:
     try:
-        if file.stat().st_size > _LARGEST_FILE:
-            raise InputError(str(file), got=f"{file.stat().st_size} bytes", want="at most 1 MiB")
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, RecursionError, tomllib.TOMLDecodeError) as error:
+        return _flatten(tomllib.loads(given.read_text(file, largest=_LARGEST_FILE)))
+    except (RecursionError, tomllib.TOMLDecodeError) as error:
         raise InputError(str(file), got=error, want="a readable TOML file") from error
 
 

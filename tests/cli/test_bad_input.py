@@ -95,18 +95,40 @@ def test_missing_file_is_named(tmp_path: Path, arguments: Sequence[str]) -> None
         (("kbs", "reference", "set", "FILE"), '{"a": ' + "[" * 5000),
         (("evidence", "show", "FILE"), '{"a": ' + "[" * 5000),
         (("evidence", "show", "FILE"), "{"),
+        (("trustee", "serve", "--config", "FILE"), "a" + ".a" * 5000 + " = 1"),
         (("image", "sign", "localhost:1/a:1", "--key", "FILE"), "no key"),
+        (("image", "inspect", "localhost:1/a:1", "--ca", "FILE"), "\udcff"),
+        (("kbs", "--ca", "FILE", "list"), "\udcff"),
+        (("kbs", "policy", "set", "resource", "FILE"), "\udcff"),
+        (("kbs", "explain", "FILE"), "\udcff"),
+        (("kbs", "attest", "--initdata", "FILE"), "\udcff"),
+        (("evidence", "replay", "FILE", "--policy", "FILE"), "\udcff"),
     ],
 )
 def test_malformed_document_is_refused(tmp_path: Path, arguments: Sequence[str], text: str) -> None:
     file = tmp_path / "document"
-    file.write_text(text)
+    file.write_text(text, errors="surrogateescape")
     words = [str(file) if word == "FILE" else word for word in arguments]
     done = casemate(*words)
     assert done.returncode in {1, 2}, done.stderr
     assert "internal error" not in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stderr.strip()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("initdata", "show", "/dev/zero"),
+        ("kbs", "explain", "/dev/zero"),
+        ("trustee", "serve", "--config", "/dev/zero"),
+        ("image", "inspect", "localhost:1/a:1", "--authfile", "/dev/zero"),
+        ("evidence", "show", "/dev/zero"),
+        ("evidence", "collateral", "import", "/dev/zero"),
+    ],
+)
+def test_file_without_an_end_is_not_read_to_it(arguments: Sequence[str]) -> None:
+    assert_mistake(casemate(*arguments), "/dev/zero", "larger file", "at most")
 
 
 def test_unreachable_registry_is_named(tmp_path: Path) -> None:

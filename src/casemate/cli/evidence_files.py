@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from casemate import given
+from casemate.cli.output import write_file
 from casemate.crypto.digest import Algorithm, Digest
 from casemate.errors import MALFORMED_JSON, InputError
 from casemate.tee.material import LARGEST_FILE, MOST_FILES
@@ -20,26 +22,13 @@ def read_all(places: Iterable[Path]) -> dict[str, bytes]:
     """
     found: dict[str, bytes] = {}
     for place in places:
-        inside = sorted(place.rglob("*")) if place.is_dir() else [place]
-        for file in inside:
-            if not file.is_file():
-                continue
+        inside = (file for file in sorted(place.rglob("*")) if file.is_file())
+        for file in inside if place.is_dir() else [place]:
             name = str(file.relative_to(place)) if place.is_dir() else file.name
             if len(found) == MOST_FILES:
                 raise InputError(str(place), got="more files", want=f"at most {MOST_FILES}")
-            found[name if name not in found else str(file)] = _read(file)
+            found[name if name not in found else str(file)] = read_evidence(file)
     return found
-
-
-def _read(file: Path) -> bytes:
-    try:
-        with file.open("rb") as stream:
-            body = stream.read(LARGEST_FILE + 1)
-    except OSError as error:
-        raise InputError(str(file), got=error.strerror, want="a readable file") from error
-    if len(body) > LARGEST_FILE:
-        raise InputError(str(file), got="a larger file", want=f"at most {LARGEST_FILE} bytes")
-    return body
 
 
 class _WithLog(msgspec.Struct, frozen=True):
@@ -101,24 +90,17 @@ def moment(text: str | None) -> datetime:
 
 def read_evidence(file: Path) -> bytes:
     """Read evidence, of at most 4 MiB; InputError when it is larger or unreadable."""
-    return _read(file)
+    return given.read(file, largest=LARGEST_FILE)
 
 
 def write_all(files: Mapping[Path, bytes]) -> None:
-    """Write files and the folders they lie in, each whole or not at all.
+    """Write files and the folders they lie in, each as ``output.write_file`` does.
 
     Raises:
         InputError: a place that cannot be written.
     """
     for place, body in files.items():
-        half = place.with_name(f".{place.name}.part")
-        try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            half.write_bytes(body)
-            half.replace(place)
-        except OSError as error:
-            half.unlink(missing_ok=True)
-            raise InputError(str(place), got=error.strerror, want="a place to write") from error
+        write_file(place, body)
 
 
 def reference_values(file: Path | None) -> dict[str, Any]:
@@ -126,6 +108,6 @@ def reference_values(file: Path | None) -> dict[str, Any]:
     if file is None:
         return {}
     try:
-        return msgspec.json.decode(_read(file), type=dict[str, Any])
+        return msgspec.json.decode(read_evidence(file), type=dict[str, Any])
     except MALFORMED_JSON as error:
         raise InputError(str(file), got=error, want="a JSON object of names and values") from error

@@ -153,6 +153,7 @@ class Asked(NamedTuple):
             InputError: one cannot be meant, or names a file that cannot be read.
         """
         from casemate.cli import evidence_files as files
+        from casemate.given import read
         from casemate.tee.anchors import Anchors
         from casemate.tee.evidence import Expectation, Inputs
         from casemate.tee.material import Material
@@ -163,7 +164,7 @@ class Asked(NamedTuple):
             report_data=files.from_hex(given["report_data"], "--report-data"),
             init_data=files.digest(given["init_data"]),
         )
-        authorities = [path.read_bytes() for path in given["authorities"]]
+        authorities = [read(path) for path in given["authorities"]]
         inputs = Inputs(
             now=files.moment(given["now"]),
             anchors=Anchors.of_folder(files.read_all(given["roots"]), ak_authorities=authorities),

@@ -40,12 +40,13 @@ def command(
     """
     from casemate.cli import evidence_files, evidence_report
     from casemate.errors import VerificationError
+    from casemate.given import read_text
     from casemate.tee import verifiers
 
     asked = options.Asked.of(given)
     trail = verifiers.trail_of(asked.tee)
     raw = evidence_files.read_evidence(file)
-    text = None if policy is None else evidence_files.read_evidence(policy).decode("utf-8")
+    text = None if policy is None else read_text(policy)
     known = evidence_files.reference_values(values)
     try:
         found = verifiers.verify(asked.tee, raw, asked.expected, asked.inputs, trail)

@@ -15,6 +15,7 @@ from casemate.client import verification
 from casemate.client.trust import ServiceTrust, VerifiedService
 from casemate.crypto.x509 import split_pem
 from casemate.errors import InputError, VerificationError
+from casemate.given import read, read_text
 from casemate.net import attested
 from casemate.trustee.attestation.policy import SHIPPED, shipped
 from casemate.wire.token import Tier
@@ -60,10 +61,8 @@ def _trust(asked: Asked, given: Mapping[str, Any]) -> ServiceTrust:
     text = given["policy"]
     policies = {name.removeprefix("default_"): shipped(name) for name in SHIPPED}
     if text is not None:
-        policies |= {"cpu": files.read_evidence(text).decode("utf-8")}
-    authorities = [
-        der for file in given["token_authorities"] for der in split_pem(file.read_bytes())
-    ]
+        policies |= {"cpu": read_text(text)}
+    authorities = [der for file in given["token_authorities"] for der in split_pem(read(file))]
     return ServiceTrust(
         inputs=asked.inputs,
         policies=policies,

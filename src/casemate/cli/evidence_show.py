@@ -37,7 +37,7 @@ def command(file: Path, *, tee: str | None, html: Path | None, as_json: bool) ->
     if html:
         from casemate.cli.evidence_html import layout_page
 
-        html.write_text(layout_page(name, sections), encoding="utf-8")
+        output.write_file(html, layout_page(name, sections))
     if as_json:
         output.print_json({"tee": name, "sections": sections})
         return

@@ -119,9 +119,9 @@ def _verify(
     except VerificationError as error:
         evidence_report.refused(trail, error.refusal, gathered, as_json=as_json)
         if html:
-            html.write_text(page(trail, asked, raw, refusal=error.refusal), encoding="utf-8")
+            output.write_file(html, page(trail, asked, raw, refusal=error.refusal))
         return 1
     evidence_report.verified(trail, found, gathered, as_json=as_json)
     if html:
-        html.write_text(page(trail, asked, raw, found=found), encoding="utf-8")
+        output.write_file(html, page(trail, asked, raw, found=found))
     return 0

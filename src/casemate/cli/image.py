@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from casemate.cli.output import json_option, print_json, print_table, say, steps
+from casemate.cli.output import json_option, print_json, print_table, say, steps, write_file
 
 if TYPE_CHECKING:
     from casemate.net.http import HttpClient
@@ -30,18 +30,20 @@ class Reach:
 
     @asynccontextmanager
     async def http(self) -> AsyncIterator["HttpClient"]:
+        from casemate.given import read_text
         from casemate.net.http import HttpClient
 
-        anchors = self._ca.read_text() if self._ca else None
+        anchors = read_text(self._ca) if self._ca else None
         async with HttpClient(anchors_pem=anchors, timeout=60) as http:
             yield http
 
     @asynccontextmanager
     async def registry(self, reference: "Reference") -> AsyncIterator["Registry"]:
+        from casemate.given import read
         from casemate.oci import credentials
         from casemate.oci.registry import Registry
 
-        logins = credentials.parse(self._authfile.read_bytes()) if self._authfile else None
+        logins = credentials.parse(read(self._authfile)) if self._authfile else None
         async with self.http() as http:
             yield Registry(http, reference, credentials=logins, plain_http=self._plain_http)
 
@@ -196,6 +198,7 @@ async def sign(reach: Reach, image: str, key: BinaryIO, as_json: bool) -> None:
     """
     from casemate.crypto.digest import sha256
     from casemate.crypto.keys import PrivateKey
+    from casemate.given import read
     from casemate.oci.reference import Reference
     from casemate.oci.signature import cosign
     from casemate.oci.signature.judgement import fingerprint
@@ -203,7 +206,7 @@ async def sign(reach: Reach, image: str, key: BinaryIO, as_json: bool) -> None:
     from casemate.workload import publish
 
     reference = Reference.parse(image)
-    signer = PrivateKey.from_pem(Secret(key.read()))
+    signer = PrivateKey.from_pem(Secret(read(key)))
     async with reach.registry(reference) as registry:
         document = await registry.document(reference.wanted)
         digest = sha256(document.raw)
@@ -235,6 +238,7 @@ async def verify(
     Example:
       casemate image verify localhost:5443/demo/app:1 --key cosign.key.pub --ca ca.pem
     """
+    from casemate.given import read
     from casemate.oci.reference import Reference
     from casemate.oci.signature import policy as policies
     from casemate.oci.signature.judgement import Judgement
@@ -244,7 +248,7 @@ async def verify(
     if (policy is None) == (key is None):
         raise click.UsageError("give either --policy or --key")
     reference = Reference.parse(image)
-    raw = policy.read() if policy else signed_only([reference.repository], str(key))
+    raw = read(policy) if policy else signed_only([reference.repository], str(key))
     async with reach.registry(reference) as registry:
         judge = Judgement(policies.parse(raw), reference, source=registry, read_key=_read_file)
         found = await resolve(registry, reference.wanted, reference.digest)
@@ -319,7 +323,7 @@ def keygen(file: Path, as_json: bool) -> None:
     key = PrivateKey.generate(Kind.P256)
     public = file.with_name(file.name + ".pub")
     write_private(file, key.pem())
-    public.write_bytes(key.public.pem())
+    write_file(public, key.public.pem())
     facts = {"private": str(file), "public": str(public), "key": fingerprint(key.public)}
     if as_json:
         print_json(facts)
@@ -343,9 +347,6 @@ def policy(scopes: tuple[str, ...], key: str) -> None:
 
 
 async def _read_file(path: str) -> bytes:
-    from casemate.errors import InputError
+    from casemate.given import read
 
-    try:
-        return Path(path.removeprefix("file://")).read_bytes()  # noqa: ASYNC240  # a key file
-    except OSError as error:
-        raise InputError(path, got=error.strerror, want="a key file on this machine") from error
+    return read(Path(path.removeprefix("file://")))

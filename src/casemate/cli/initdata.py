@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from casemate.cli.output import json_option, print_json, print_table
+from casemate.cli.output import json_option, print_json, print_table, write_file
 
 if TYPE_CHECKING:
     from casemate.wire.initdata import Initdata
@@ -64,7 +64,7 @@ def build(files: tuple[Path, ...], algorithm: str, form: str, output: Path | Non
         "block": lambda: initdata.encode_block(made),
     }
     if output:
-        output.write_bytes(forms[form]())
+        write_file(output, forms[form]())
         print(made.digest)
     else:
         sys.stdout.buffer.write(forms[form]())
@@ -156,9 +156,10 @@ def diff(old: Path, new: Path, as_json: bool) -> None:
 
 
 def _read(document: Path) -> "Initdata":
+    from casemate.given import read
     from casemate.wire import initdata
 
-    raw = document.read_bytes()
+    raw = read(document)
     if raw.startswith(initdata.MAGIC):
         return initdata.parse_block(raw)
     if raw.lstrip().startswith(b"H4sI"):  # gzip's magic, in base64
@@ -167,12 +168,9 @@ def _read(document: Path) -> "Initdata":
 
 
 def _text(file: Path) -> str:
-    from casemate.errors import InputError
+    from casemate.given import read_text
 
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(str(file), got=error, want="a text file") from error
+    return read_text(file)
 
 
 def _facts(found: "Initdata") -> dict[str, Any]:

@@ -26,15 +26,18 @@ class _Reach:
     admin_key: Path | None
 
     def anchors(self) -> str | None:
-        return None if self.ca is None else self.ca.read_text()
+        from casemate.given import read_text
+
+        return None if self.ca is None else read_text(self.ca)
 
     def run(self, work: "Callable[[KbsAdmin], Coroutine[Any, Any, _T]]") -> _T:
         """Do something as the owner."""
         from casemate.crypto.keys import PrivateKey
+        from casemate.given import read
         from casemate.net.http import HttpClient
         from casemate.net.kbs_admin import KbsAdmin
 
-        key = None if self.admin_key is None else PrivateKey.from_pem(self.admin_key.read_bytes())
+        key = None if self.admin_key is None else PrivateKey.from_pem(read(self.admin_key))
 
         async def whole() -> _T:
             async with HttpClient(anchors_pem=self.anchors(), timeout=30) as http:
@@ -82,9 +85,10 @@ def set_resource(reach: _Reach, path: str, file: Any, as_json: bool) -> None:
     Example:
       casemate kbs --ca ca.pem --admin-key admin.key set default/key/1 ./secret
     """
+    from casemate.given import read
     from casemate.secret import Secret
 
-    with Secret(file.read()) as secret:
+    with Secret(read(file)) as secret:
         size = len(secret)
         reach.run(lambda broker: broker.set_resource(path, secret))
     _done(f"{path}: {size} bytes stored", {"path": path, "bytes": size}, as_json)
@@ -184,7 +188,7 @@ _ID = click.option("--id", "name", default="default_cpu", show_default=True, hel
 
 @policy.command("set")
 @click.argument("kind", type=_KIND)
-@click.argument("file", type=click.File("r", encoding="utf-8"))
+@click.argument("file", type=click.File("rb"))
 @_ID
 @json_option
 @click.pass_obj
@@ -195,7 +199,9 @@ def set_policy(reach: _Reach, kind: str, file: Any, name: str, as_json: bool) ->
     Example:
       casemate kbs --ca ca.pem --admin-key admin.key policy set resource ./policy.rego
     """
-    text = file.read()
+    from casemate.given import read_text
+
+    text = read_text(file)
     if kind == "resource":
         reach.run(lambda broker: broker.set_resource_policy(text))
     else:
@@ -252,9 +258,11 @@ def set_reference(reach: _Reach, file: Any, signer: Any, as_json: bool) -> None:
     Example:
       casemate kbs --ca ca.pem --admin-key admin.key reference set ./reference-values.json
     """
-    content = file.read()
+    from casemate.given import read
+
+    content = read(file)
     if signer is not None:
-        _require_signed(content, Path(file.name), signer.read())
+        _require_signed(content, Path(file.name), read(signer))
     values = _object(content, file.name)
     reach.run(lambda broker: broker.register(values))
     _done(f"{len(values)} reference values registered", {"names": sorted(values)}, as_json)
@@ -309,7 +317,7 @@ def delete_reference(reach: _Reach, name: str, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("token", type=click.File("r", encoding="ascii"))
+@click.argument("token", type=click.File("rb"))
 @json_option
 def explain(token: Any, as_json: bool) -> None:
     """Show what an attestation token (file, or "-") says, and why it is not better.
@@ -320,9 +328,10 @@ def explain(token: Any, as_json: bool) -> None:
     Example:
       casemate kbs --ca ca.pem attest | casemate kbs explain -
     """
+    from casemate.given import read_text
     from casemate.wire.token import explain as explained
 
-    verdicts = explained(token.read().strip())
+    verdicts = explained(read_text(token).strip())
     if as_json:
         print_json(verdicts)
         return
@@ -336,19 +345,17 @@ def explain(token: Any, as_json: bool) -> None:
 
 def _require_signed(content: bytes, file: Path, signer: bytes) -> None:
     from casemate.crypto.keys import PublicKey
-    from casemate.errors import InputError
+    from casemate.given import read
     from casemate.podvm import signature
 
     beside = file.with_name(file.name + signature.SUFFIX)
-    try:
-        signed = beside.read_bytes()
-    except OSError as error:
-        raise InputError(str(beside), got=error.strerror, want="the signature of FILE") from error
-    signature.require(content, signed, PublicKey.from_pem(signer))
+    signature.require(content, read(beside), PublicKey.from_pem(signer))
 
 
 def _text(initdata: Path | None) -> str | None:
-    return None if initdata is None else initdata.read_text(encoding="utf-8")
+    from casemate.given import read_text
+
+    return None if initdata is None else read_text(initdata)
 
 
 async def _attest(reach: _Reach, initdata: str | None, path: str | None) -> tuple[str, Any]:

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,6 +28,31 @@ state_option = click.option(
     help="Folder of the local stack: its settings, sockets, logs.",
 )
 """Decorator: adds ``state: Path``, absolute. The folder need not exist."""
+
+
+def write_file(place: Path, content: bytes | str) -> None:
+    """Write a file, and the folders it lies in: whole, or not at all.
+
+    What is there and is no plain file (a device, a pipe, a link) is written into, never replaced.
+
+    Raises:
+        InputError: it cannot be written there.
+    """
+    body = content if isinstance(content, bytes) else content.encode()
+    half = place.with_name(f".{place.name}.part")
+    try:
+        if place.exists() and (place.is_symlink() or not place.is_file()):
+            place.write_bytes(body)
+            return
+        place.parent.mkdir(parents=True, exist_ok=True)
+        half.write_bytes(body)
+        half.replace(place)
+    except OSError as error:
+        from casemate.errors import InputError
+
+        with suppress(OSError):
+            half.unlink()
+        raise InputError(str(place), got=error.strerror, want="a place to write") from error
 
 
 def print_json(value: Any) -> None:

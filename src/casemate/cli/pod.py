@@ -220,7 +220,7 @@ def trace(*, pod: str, html: Path | None, state: Path, as_json: bool) -> None:
 
     found = trace_of(state, pod)
     if html is not None:
-        html.write_text(timeline.html(found), encoding="utf-8")
+        output.write_file(html, timeline.html(found))
         output.say(f"Timeline: {html}")
     if as_json:
         output.print_json(found)

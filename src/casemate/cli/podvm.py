@@ -163,6 +163,7 @@ def diff(left: Path, right: Path, as_json: bool, **given: Any) -> None:
 
 
 def _shape(given: "Mapping[str, Any]") -> "Shape":
+    from casemate.given import read
     from casemate.podvm.platforms import Shape
     from casemate.tee.tdx.launch import Order, Separator
 
@@ -171,7 +172,7 @@ def _shape(given: "Mapping[str, Any]") -> "Shape":
         processors=given["vcpus"],
         memory_mib=given["memory"],
         model=given["model"],
-        firmware=None if firmware is None else firmware.read_bytes(),
+        firmware=None if firmware is None else read(firmware),
         separator=Separator(given["separator"]),
         order=Order(given["order"]),
     )
@@ -215,10 +216,11 @@ def sign(folder: Path, key: Path, as_json: bool) -> None:
       casemate podvm sign ./image --key builder.key
     """
     from casemate.crypto.keys import PrivateKey
+    from casemate.given import read
     from casemate.podvm import signature
     from casemate.secret import Secret
 
-    file = signature.sign(folder, PrivateKey.from_pem(Secret(key.read_bytes())))
+    file = signature.sign(folder, PrivateKey.from_pem(Secret(read(key))))
     if as_json:
         output.print_json({"signature": str(file)})
     else:

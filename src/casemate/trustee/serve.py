@@ -16,6 +16,7 @@ from casemate.crypto.keys import PrivateKey, PublicKey
 from casemate.crypto.vendor_chain import ChainMemory
 from casemate.crypto.x509 import split_pem
 from casemate.errors import InputError
+from casemate.given import read
 from casemate.tee.evidence import Inputs
 from casemate.tee.gathering.gatherer import Gatherer
 from casemate.tee.plugins import with_plugins
@@ -305,11 +306,3 @@ def tees_of(values: Mapping[str, Any]) -> frozenset[str]:
 def _initial_policy(values: Mapping[str, Any]) -> str:
     by_profile = {"production": "production", "development": "local"}
     return str(values["resource_policy"] or by_profile[values["profile"]])
-
-
-def read(file: Path) -> bytes:
-    """Read a small file that a setting names; InputError when it cannot be."""
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise InputError(str(file), got=error.strerror, want="a readable file") from error

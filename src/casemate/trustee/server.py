@@ -11,12 +11,13 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
+from casemate.given import read
 from casemate.net import ports
 from casemate.net.tls import server_context
 from casemate.secret import Secret
 from casemate.trustee.kbs.broker import Broker
 from casemate.trustee.kbs.exchange import Answer, Ask
-from casemate.trustee.serve import Trustee, read
+from casemate.trustee.serve import Trustee
 
 _LARGEST_HEAD: Final = 128 << 10
 _SLOWEST_HEAD: Final = 10_000  # milliseconds

@@ -1,0 +1,44 @@
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from casemate.cli.output import write_file
+from casemate.errors import InputError
+
+
+def test_file_is_written_with_its_folders(tmp_path: Path) -> None:
+    write_file(tmp_path / "a" / "b", "text")
+    write_file(tmp_path / "a" / "b", b"again")
+    assert (tmp_path / "a" / "b").read_bytes() == b"again"
+    assert [*(tmp_path / "a").iterdir()] == [tmp_path / "a" / "b"]
+
+
+def test_place_that_cannot_be_written_is_named_and_nothing_is_left(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"kept")
+    for place in (tmp_path / "file" / "below", tmp_path, tmp_path / ("x" * 300)):
+        with pytest.raises(InputError, match="a place to write"):
+            write_file(place, b"new")
+    assert [*tmp_path.iterdir()] == [tmp_path / "file"]
+    assert (tmp_path / "file").read_bytes() == b"kept"
+
+
+def test_pipe_is_written_into(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    heard: list[bytes] = []
+    reader = threading.Thread(target=lambda: heard.append(pipe.read_bytes()))
+    reader.start()
+    write_file(pipe, b"content")
+    reader.join(timeout=10)
+    assert heard == [b"content"]
+    assert pipe.is_fifo()
+
+
+def test_link_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"old")
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    write_file(tmp_path / "link", b"new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "file").read_bytes() == b"new"
