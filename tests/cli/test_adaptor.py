@@ -104,6 +104,7 @@ async def test_an_image_that_is_none_is_told_by_name(
         (("--provider", "moon"), "qemu"),
         (("--config", "/nonexistent"), "/nonexistent"),
         (("--image", "/nonexistent"), "/nonexistent"),
+        (("--image", "/etc"), "casemate podvm build"),
     ],
 )
 async def test_settings_that_cannot_be_meant_exit_2(

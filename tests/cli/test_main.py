@@ -73,6 +73,8 @@ def test_usage_error_with_json_is_an_object_on_stdout(capsys: pytest.CaptureFixt
             ),
             1,
         ),
+        (ExceptionGroup("several", [ValueError(), FileNotFoundError(2, "No such file", "a")]), 2),
+        (ExceptionGroup("several", [ValueError()]), 70),
     ],
 )
 def test_each_error_has_its_status(error: BaseException, status: int) -> None:

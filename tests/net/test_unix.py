@@ -36,3 +36,9 @@ def test_folder_that_cannot_be_made_is_the_hosts_fault(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(HostError):
         unix.listen(tmp_path / "file" / "a.sock")
+
+
+def test_name_that_no_file_can_have_is_told_with_its_reason(tmp_path: Path) -> None:
+    for act in (unix.listen, unix.remove):
+        with pytest.raises(HostError, match="File name too long"):
+            act(tmp_path / ("x" * 300))

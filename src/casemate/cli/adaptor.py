@@ -63,6 +63,7 @@ def serve(
     from casemate import logs, settings
     from casemate.peerpods import serve as adaptor
     from casemate.peerpods.settings import PREFIX, TABLE
+    from casemate.podvm.image import read_manifest
 
     logs.configure(level="debug" if verbose else "info")
     given = {"socket": socket, "provider": provider, "qemu.accel": accel}
@@ -75,6 +76,8 @@ def serve(
     places = {"socket": "adaptor.sock", "pods": "pods", "platform": "platform"}
     for name, place in places.items():
         chosen[name] = str(Path(chosen[name] or state / place).absolute())
+    if image is not None:
+        read_manifest(image)  # a folder that is no image is told now, not with the first pod
     cache = Path(os.environ.get("CASEMATE_CACHE", "~/.cache/casemate")).expanduser()
     asyncio.run(adaptor.serve(chosen, find_image=_finder(image), cache=cache))
 

@@ -73,9 +73,11 @@ def _account(error: BaseException) -> tuple[int, str, dict[str, Any]]:
 
 def _only(group: BaseExceptionGroup[BaseException]) -> BaseException | None:
     """Of several errors raised at once, the one to tell: a refusal before any other."""
-    ours = [e for e in _leaves(group) if isinstance(e, CasemateError | KeyboardInterrupt)]
+    leaves = _leaves(group)
+    ours = [e for e in leaves if isinstance(e, CasemateError | KeyboardInterrupt)]
     refused = [e for e in ours if isinstance(e, VerificationError)]
-    return next(iter(refused or ours), None)
+    systems = [e for e in leaves if isinstance(e, OSError)]
+    return next(iter(refused or ours or systems), None)
 
 
 def _leaves(error: BaseException) -> list[BaseException]:

@@ -77,12 +77,14 @@ def remove(path: Path) -> None:
     """Remove the socket at ``path``, if there is one.
 
     Raises:
-        HostError: something other than a socket is there.
+        HostError: something other than a socket is there, or no socket can be.
     """
     try:
         kind = path.lstat().st_mode
     except FileNotFoundError:
         return
+    except OSError as error:
+        raise HostError(f"listen on {path}", got=error.strerror, want="a socket") from error
     if not stat.S_ISSOCK(kind):
         raise HostError(f"listen on {path}", got="a file that is no socket", want="a free path")
     path.unlink()
