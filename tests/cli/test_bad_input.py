@@ -57,6 +57,21 @@ def test_words_that_cannot_be_meant(tmp_path: Path, arguments: Sequence[str]) ->
 @pytest.mark.parametrize(
     "arguments",
     [
+        ("kbs", "set", "\udcff/b/c", "/dev/null"),
+        ("kbs", "reference", "delete", "\udcff"),
+        ("image", "build", "LAYOUT", "--name", "\udcff"),
+        ("trustee", "init", "LAYOUT", "--name", "\udcff"),
+        ("trustee", "init", "LAYOUT", "--name", "a b"),
+    ],
+)
+def test_name_that_is_none_is_refused(tmp_path: Path, arguments: Sequence[str]) -> None:
+    words = [str(tmp_path / "new") if word == "LAYOUT" else word for word in arguments]
+    assert_mistake(casemate(*words))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
         ("pod", "run", "--initdata", "FILE", "localhost:1/a:1"),
         ("pod", "run", "-f", "FILE"),
         ("initdata", "show", "FILE"),

@@ -84,8 +84,15 @@ def run(arguments: Sequence[str]) -> int:
             status = root.invoke(context)
         sys.stdout.flush()
     except BaseException as error:  # noqa: BLE001  # the one place where every error is told
+        if isinstance(error, UnicodeEncodeError) and not _is_text(arguments):
+            error = click.UsageError("an argument is no text in UTF-8")
         return failure.tell(error, as_json=failure.wants_json(arguments))
     return status if isinstance(status, int) else 0
+
+
+def _is_text(arguments: Sequence[str]) -> bool:
+    """Whether no argument has bytes that are no UTF-8: in a path they may be, in a name not."""
+    return not any("\udc80" <= character <= "\udcff" for word in arguments for character in word)
 
 
 if __name__ == "__main__":

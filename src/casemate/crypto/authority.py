@@ -5,6 +5,7 @@ usage, so that a certificate made for one purpose never passes for another (RFC 
 ``x509`` verifies what they issue.
 """
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -105,7 +106,11 @@ class CertificateAuthority:
         lifetime: timedelta = LEAF_LIFETIME,
         now: datetime | None = None,
     ) -> Issued:
-        """Make a key and a TLS server certificate for ``names``: DNS names or IP addresses."""
+        """Make a key and a TLS server certificate for ``names``: DNS names or IP addresses.
+
+        Raises:
+            InputError: a name that is neither.
+        """
         return self._issue_with_key(common_name, Usage.SERVER, names, lifetime, now)
 
     def issue_client(
@@ -186,6 +191,11 @@ def _public_key(spki_der: bytes) -> CertificatePublicKeyTypes:
     return key  # type: ignore[return-value]  # the builder refuses kinds it cannot carry
 
 
+_LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOST: Final = re.compile(rf"(?:\*\.)?{_LABEL}(?:\.{_LABEL})*")
+_LONGEST_HOST: Final = 253
+
+
 def _name(common_name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
@@ -194,6 +204,13 @@ def _general_name(name: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ip_address(name))
     except ValueError:
+        if len(name) > _LONGEST_HOST or _HOST.fullmatch(name) is None:
+            raise InputError(
+                "server name",
+                got=name,
+                want="an IP address, or a DNS name: letters, digits, hyphens, dots",
+                spec="RFC 5280 §4.2.1.6",
+            ) from None
         return x509.DNSName(name)
 
 
