@@ -1,14 +1,13 @@
 """Settings as one table: name, type, default, unit, help. It makes file, environment and docs."""
 
 import os
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from casemate import given
+from casemate import files, toml
 from casemate.errors import InputError
 
 _LARGEST_FILE: Final = 1 << 20
@@ -61,8 +60,8 @@ def read(
 
 def _parse(file: Path) -> dict[str, Any]:
     try:
-        return _flatten(tomllib.loads(given.read_text(file, largest=_LARGEST_FILE)))
-    except (RecursionError, tomllib.TOMLDecodeError) as error:
+        return _flatten(toml.loads(files.read_text(file, largest=_LARGEST_FILE)))
+    except ValueError as error:
         raise InputError(str(file), got=error, want="a readable TOML file") from error
 
 

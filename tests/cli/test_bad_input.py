@@ -146,6 +146,25 @@ def test_file_without_an_end_is_not_read_to_it(arguments: Sequence[str]) -> None
     assert_mistake(casemate(*arguments), "/dev/zero", "larger file", "at most")
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("initdata", "show", "FILE", "--json"),
+        ("image", "keygen", "FILE", "--json"),
+        ("podvm", "diff", "FOLDER", "FOLDER", "--json"),
+    ],
+)
+def test_file_whose_name_is_no_text_is_named_as_well_as_it_can_be(
+    tmp_path: Path, arguments: Sequence[str]
+) -> None:
+    (tmp_path / "a\udcff").write_text("= no document")
+    (tmp_path / "b\udcff").mkdir()
+    places = {"FILE": tmp_path / "a\udcff", "FOLDER": tmp_path / "b\udcff"}
+    done = casemate(*(places.get(word, word) for word in arguments))
+    assert_mistake(done)
+    assert json.loads(done.stdout)["ok"] is False
+
+
 def test_unreachable_registry_is_named(tmp_path: Path) -> None:
     assert casemate("image", "build", tmp_path / "app").returncode == 0
     done = casemate("image", "push", tmp_path / "app", f"localhost:{ports.free()}/a:1")

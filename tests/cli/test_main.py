@@ -73,7 +73,10 @@ def test_usage_error_with_json_is_an_object_on_stdout(capsys: pytest.CaptureFixt
             ),
             1,
         ),
-        (ExceptionGroup("several", [ValueError(), FileNotFoundError(2, "No such file", "a")]), 2),
+        (ExceptionGroup("several", [FileNotFoundError(2, "No such file", "a")]), 2),
+        (ExceptionGroup("several", [ValueError(), FileNotFoundError(2, "No such file", "a")]), 70),
+        (ExceptionGroup("several", [ValueError(), BrokenPipeError(32, "Broken pipe")]), 70),
+        (ExceptionGroup("several", [TimeoutError(), FileNotFoundError(2, "No such file")]), 70),
         (ExceptionGroup("several", [ValueError()]), 70),
     ],
 )

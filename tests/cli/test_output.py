@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from casemate.cli.output import write_file
+from casemate.cli.output import print_json, write_file
 from casemate.errors import InputError
 
 
@@ -28,7 +28,7 @@ def test_pipe_is_written_into(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     heard: list[bytes] = []
-    reader = threading.Thread(target=lambda: heard.append(pipe.read_bytes()))
+    reader = threading.Thread(target=lambda: heard.append(pipe.read_bytes()), daemon=True)
     reader.start()
     write_file(pipe, b"content")
     reader.join(timeout=10)
@@ -36,9 +36,35 @@ def test_pipe_is_written_into(tmp_path: Path) -> None:
     assert pipe.is_fifo()
 
 
-def test_link_stays_a_link(tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"old")
+@pytest.mark.parametrize("there", [True, False])
+def test_link_stays_a_link(tmp_path: Path, *, there: bool) -> None:
+    if there:
+        (tmp_path / "file").write_bytes(b"old")
     (tmp_path / "link").symlink_to(tmp_path / "file")
     write_file(tmp_path / "link", b"new")
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "file").read_bytes() == b"new"
+
+
+def test_link_to_itself_is_told(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(InputError, match="symbolic links"):
+        write_file(tmp_path / "loop", b"new")
+
+
+def test_longest_name_can_be_written(tmp_path: Path) -> None:
+    write_file(tmp_path / ("x" * 255), b"new")
+    assert (tmp_path / ("x" * 255)).read_bytes() == b"new"
+
+
+def test_no_name_is_told() -> None:
+    with pytest.raises(InputError, match="directory"):
+        write_file(Path(), b"new")
+
+
+@pytest.mark.parametrize("value", ["a\udcff", ["a\udcff"], {"a\udcff": {"b": ("c\udcff", 1)}}])
+def test_name_that_is_no_text_is_printed_all_the_same(
+    value: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_json(value)
+    assert "?" in capsys.readouterr().out

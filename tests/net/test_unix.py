@@ -1,3 +1,4 @@
+import socket
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,23 @@ def test_folder_that_cannot_be_made_is_the_hosts_fault(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(HostError):
         unix.listen(tmp_path / "file" / "a.sock")
+
+
+def test_socket_is_there_only_once_it_listens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.sock"
+    seen = []
+    listen = socket.socket.listen
+
+    def look(bound: socket.socket, backlog: int) -> None:
+        seen.append(path.exists())
+        listen(bound, backlog)
+
+    monkeypatch.setattr(socket.socket, "listen", look)
+    with unix.listen(path), unix.connect(path):
+        assert seen == [False]
+        assert [*tmp_path.iterdir()] == [path]
 
 
 def test_name_that_no_file_can_have_is_told_with_its_reason(tmp_path: Path) -> None:

@@ -161,4 +161,4 @@ def test_descriptors_do_not_pile_up(tmp_path: Path) -> None:
     entries = [entry(f"{n}/" + "/".join("abcdef") + "/x") for n in range(300)]
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208  # no folder of a user's
     unpack(tmp_path, entries)
-    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+    assert len(os.listdir("/proc/self/fd")) <= before  # noqa: PTH208

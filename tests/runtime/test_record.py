@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from casemate.errors import HostError, InputError
-from casemate.runtime.record import Pods
+from casemate.runtime.record import KeptTrace, Pods
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b'{"name":"\xff"}', b'{"x":' + b"[" * 5000])
@@ -18,6 +18,13 @@ def test_damaged_record_names_its_file(tmp_path: Path, text: bytes) -> None:
         pods.read("ab")
     with pytest.raises(HostError, match=str(trace)):
         pods.kept_trace("cd")
+
+
+def test_damaged_trace_of_another_pod_hides_none(tmp_path: Path) -> None:
+    pods = Pods(tmp_path)
+    pods.keep_trace(KeptTrace(pod="ab", name="app", spans=()))
+    (tmp_path / "traces" / "cd.json").write_bytes(b"{")
+    assert pods.kept_trace("app").pod == "ab"
 
 
 def test_what_was_never_kept_is_the_askers_mistake(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import os
 import socket
 import struct
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -105,11 +105,13 @@ def hostile_disk(file: Path, size: int) -> Iterator[HostileDisk]:
 
         def serve() -> None:
             client, _ = listener.accept()
-            with client, client.makefile("rwb") as stream:
-                disk.serve(stream)
+            with suppress(OSError, struct.error), client:  # QEMU may be killed in a sentence
+                disk.serve(client.makefile("rwb"))
 
         server = Thread(target=serve, daemon=True)
         server.start()
-        yield disk
-        server.join(timeout=10)
-    os.close(descriptor)
+        try:
+            yield disk
+        finally:
+            server.join(timeout=10)
+            os.close(descriptor)

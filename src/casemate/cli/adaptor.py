@@ -33,7 +33,7 @@ def command() -> None:
 @click.option("--provider", help="The cloud that makes VMs: qemu.")
 @click.option(
     "--image",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path),
     envvar="CASEMATE_PODVM",
     show_envvar=True,
     help="Pod VM image folder; default: what `casemate podvm build` made last.",

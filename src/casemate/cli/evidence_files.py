@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from casemate import given
 from casemate.cli.output import write_file
 from casemate.crypto.digest import Algorithm, Digest
 from casemate.errors import MALFORMED_JSON, InputError
+from casemate.files import read
 from casemate.tee.material import LARGEST_FILE, MOST_FILES
 
 
@@ -90,7 +90,7 @@ def moment(text: str | None) -> datetime:
 
 def read_evidence(file: Path) -> bytes:
     """Read evidence, of at most 4 MiB; InputError when it is larger or unreadable."""
-    return given.read(file, largest=LARGEST_FILE)
+    return read(file, largest=LARGEST_FILE)
 
 
 def write_all(files: Mapping[Path, bytes]) -> None:

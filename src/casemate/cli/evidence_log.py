@@ -77,14 +77,13 @@ def explain(file: Path, *, folder: Path, vcpus: int, memory: int, as_json: bool)
     Example:
       casemate evidence explain evidence.json --image ./image
     """
+    from casemate.files import read
     from casemate.podvm import image
     from casemate.tee.vtpm.explanation import explain as explain_events
     from casemate.tee.vtpm.launch import Launch, MachineFacts
 
     made = image.load(folder)
-    launch = Launch.of(
-        made.firmware_code.read_bytes(), made.firmware_vars.read_bytes(), made.uki.read_bytes()
-    )
+    launch = Launch.of(read(made.firmware_code), read(made.firmware_vars), made.uki.read_bytes())
     machine = MachineFacts(vcpus=vcpus, memory_mib=memory)
     differences = explain_events(launch.events(machine), _log(_file(file)))
     if as_json:

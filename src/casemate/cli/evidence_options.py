@@ -153,7 +153,7 @@ class Asked(NamedTuple):
             InputError: one cannot be meant, or names a file that cannot be read.
         """
         from casemate.cli import evidence_files as files
-        from casemate.given import read
+        from casemate.files import read
         from casemate.tee.anchors import Anchors
         from casemate.tee.evidence import Expectation, Inputs
         from casemate.tee.material import Material

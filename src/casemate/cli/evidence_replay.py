@@ -40,7 +40,7 @@ def command(
     """
     from casemate.cli import evidence_files, evidence_report
     from casemate.errors import VerificationError
-    from casemate.given import read_text
+    from casemate.files import read_text
     from casemate.tee import verifiers
 
     asked = options.Asked.of(given)

@@ -15,7 +15,7 @@ from casemate.client import verification
 from casemate.client.trust import ServiceTrust, VerifiedService
 from casemate.crypto.x509 import split_pem
 from casemate.errors import InputError, VerificationError
-from casemate.given import read, read_text
+from casemate.files import read, read_text
 from casemate.net import attested
 from casemate.trustee.attestation.policy import SHIPPED, shipped
 from casemate.wire.token import Tier

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import click
 
+from casemate.cli.output import json_bytes
 from casemate.errors import CasemateError, Refusal, VerificationError
 
 REFUSED: Final = 1
@@ -32,9 +33,7 @@ def tell(error: BaseException, *, as_json: bool) -> int:
         return silent
     status, text, document = _account(error)
     if as_json:
-        import msgspec
-
-        print(msgspec.json.encode({"ok": False, **document}).decode(), flush=True)
+        print(json_bytes({"ok": False, **document}).decode(), flush=True)
     click.echo(text, err=True)
     return status
 
@@ -76,8 +75,13 @@ def _only(group: BaseExceptionGroup[BaseException]) -> BaseException | None:
     leaves = _leaves(group)
     ours = [e for e in leaves if isinstance(e, CasemateError | KeyboardInterrupt)]
     refused = [e for e in ours if isinstance(e, VerificationError)]
-    systems = [e for e in leaves if isinstance(e, OSError)]
-    return next(iter(refused or ours or systems), None)
+    return next(iter(refused or ours or _of_the_system(leaves)), None)
+
+
+def _of_the_system(leaves: list[BaseException]) -> list[BaseException]:
+    """Errors of the system, if there are no others: beside one of ours they explain nothing."""
+    told = [e for e in leaves if isinstance(e, OSError) and isinstance(e.strerror, str)]
+    return [*told] if len(told) == len(leaves) else []
 
 
 def _leaves(error: BaseException) -> list[BaseException]:

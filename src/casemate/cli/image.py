@@ -30,7 +30,7 @@ class Reach:
 
     @asynccontextmanager
     async def http(self) -> AsyncIterator["HttpClient"]:
-        from casemate.given import read_text
+        from casemate.files import read_text
         from casemate.net.http import HttpClient
 
         anchors = read_text(self._ca) if self._ca else None
@@ -39,7 +39,7 @@ class Reach:
 
     @asynccontextmanager
     async def registry(self, reference: "Reference") -> AsyncIterator["Registry"]:
-        from casemate.given import read
+        from casemate.files import read
         from casemate.oci import credentials
         from casemate.oci.registry import Registry
 
@@ -198,7 +198,7 @@ async def sign(reach: Reach, image: str, key: BinaryIO, as_json: bool) -> None:
     """
     from casemate.crypto.digest import sha256
     from casemate.crypto.keys import PrivateKey
-    from casemate.given import read
+    from casemate.files import read
     from casemate.oci.reference import Reference
     from casemate.oci.signature import cosign
     from casemate.oci.signature.judgement import fingerprint
@@ -238,7 +238,7 @@ async def verify(
     Example:
       casemate image verify localhost:5443/demo/app:1 --key cosign.key.pub --ca ca.pem
     """
-    from casemate.given import read
+    from casemate.files import read
     from casemate.oci.reference import Reference
     from casemate.oci.signature import policy as policies
     from casemate.oci.signature.judgement import Judgement
@@ -347,6 +347,6 @@ def policy(scopes: tuple[str, ...], key: str) -> None:
 
 
 async def _read_file(path: str) -> bytes:
-    from casemate.given import read
+    from casemate.files import read
 
     return read(Path(path.removeprefix("file://")))

@@ -156,7 +156,7 @@ def diff(old: Path, new: Path, as_json: bool) -> None:
 
 
 def _read(document: Path) -> "Initdata":
-    from casemate.given import read
+    from casemate.files import read
     from casemate.wire import initdata
 
     raw = read(document)
@@ -168,7 +168,7 @@ def _read(document: Path) -> "Initdata":
 
 
 def _text(file: Path) -> str:
-    from casemate.given import read_text
+    from casemate.files import read_text
 
     return read_text(file)
 

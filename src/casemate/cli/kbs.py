@@ -1,6 +1,7 @@
 """``casemate kbs``: an owner's and a client's verbs of a key broker."""
 
 import asyncio
+import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,12 +9,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from casemate.cli.output import json_option, print_json, say
+from casemate.cli.output import json_option, print_json, say, write_file
 
 if TYPE_CHECKING:
     from casemate.net.kbs_admin import KbsAdmin
 
 _T = TypeVar("_T")
+_LARGEST_SECRET = 64 << 20
+"""Bytes: what a broker can send encrypted (JWE); how much it takes is its own setting."""
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -26,14 +29,14 @@ class _Reach:
     admin_key: Path | None
 
     def anchors(self) -> str | None:
-        from casemate.given import read_text
+        from casemate.files import read_text
 
         return None if self.ca is None else read_text(self.ca)
 
     def run(self, work: "Callable[[KbsAdmin], Coroutine[Any, Any, _T]]") -> _T:
         """Do something as the owner."""
         from casemate.crypto.keys import PrivateKey
-        from casemate.given import read
+        from casemate.files import read
         from casemate.net.http import HttpClient
         from casemate.net.kbs_admin import KbsAdmin
 
@@ -85,10 +88,10 @@ def set_resource(reach: _Reach, path: str, file: Any, as_json: bool) -> None:
     Example:
       casemate kbs --ca ca.pem --admin-key admin.key set default/key/1 ./secret
     """
-    from casemate.given import read
+    from casemate.files import read
     from casemate.secret import Secret
 
-    with Secret(read(file)) as secret:
+    with Secret(read(file, largest=_LARGEST_SECRET)) as secret:
         size = len(secret)
         reach.run(lambda broker: broker.set_resource(path, secret))
     _done(f"{path}: {size} bytes stored", {"path": path, "bytes": size}, as_json)
@@ -151,12 +154,16 @@ def attest(reach: _Reach, initdata: Path | None, as_json: bool) -> None:
 @click.argument("path")
 @click.option("--initdata", type=_FILE, help="Initdata (TOML) to bind.")
 @click.option(
-    "--output", type=click.File("wb"), default="-", help="Where the secret goes.", show_default=True
+    "--output",
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    default="-",
+    help="Where the secret goes; a new file is for its owner alone.",
+    show_default=True,
 )
 @json_option
 @click.pass_obj
 def get_resource(
-    reach: _Reach, path: str, initdata: Path | None, output: Any, as_json: bool
+    reach: _Reach, path: str, initdata: Path | None, output: Path, as_json: bool
 ) -> None:
     """Attest, then get resource PATH.
 
@@ -169,7 +176,7 @@ def get_resource(
         if as_json:
             print_json({"path": path, "value": secret.reveal()})
         else:
-            output.write(secret.reveal())
+            _give(secret.reveal(), output)
 
 
 @command.group()
@@ -199,7 +206,7 @@ def set_policy(reach: _Reach, kind: str, file: Any, name: str, as_json: bool) ->
     Example:
       casemate kbs --ca ca.pem --admin-key admin.key policy set resource ./policy.rego
     """
-    from casemate.given import read_text
+    from casemate.files import read_text
 
     text = read_text(file)
     if kind == "resource":
@@ -258,7 +265,7 @@ def set_reference(reach: _Reach, file: Any, signer: Any, as_json: bool) -> None:
     Example:
       casemate kbs --ca ca.pem --admin-key admin.key reference set ./reference-values.json
     """
-    from casemate.given import read
+    from casemate.files import read
 
     content = read(file)
     if signer is not None:
@@ -328,7 +335,7 @@ def explain(token: Any, as_json: bool) -> None:
     Example:
       casemate kbs --ca ca.pem attest | casemate kbs explain -
     """
-    from casemate.given import read_text
+    from casemate.files import read_text
     from casemate.wire.token import explain as explained
 
     verdicts = explained(read_text(token).strip())
@@ -343,9 +350,16 @@ def explain(token: Any, as_json: bool) -> None:
             print(f"    {reason.remedy}")
 
 
+def _give(secret: bytes, output: Path) -> None:
+    if output == Path("-"):
+        sys.stdout.buffer.write(secret)
+    else:
+        write_file(output, secret, mode=0o600)
+
+
 def _require_signed(content: bytes, file: Path, signer: bytes) -> None:
     from casemate.crypto.keys import PublicKey
-    from casemate.given import read
+    from casemate.files import read
     from casemate.podvm import signature
 
     beside = file.with_name(file.name + signature.SUFFIX)
@@ -353,7 +367,7 @@ def _require_signed(content: bytes, file: Path, signer: bytes) -> None:
 
 
 def _text(initdata: Path | None) -> str | None:
-    from casemate.given import read_text
+    from casemate.files import read_text
 
     return None if initdata is None else read_text(initdata)
 

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,28 +30,26 @@ state_option = click.option(
 """Decorator: adds ``state: Path``, absolute. The folder need not exist."""
 
 
-def write_file(place: Path, content: bytes | str) -> None:
+def write_file(place: Path, content: bytes | str, *, mode: int = 0o666) -> None:
     """Write a file, and the folders it lies in: whole, or not at all.
 
-    What is there and is no plain file (a device, a pipe, a link) is written into, never replaced.
+    What is no plain file (a device, a pipe, a link) is written into, never replaced. ``mode`` is
+    that of a new file, less the umask.
 
     Raises:
         InputError: it cannot be written there.
     """
-    body = content if isinstance(content, bytes) else content.encode()
-    half = place.with_name(f".{place.name}.part")
-    try:
-        if place.exists() and (place.is_symlink() or not place.is_file()):
-            place.write_bytes(body)
-            return
-        place.parent.mkdir(parents=True, exist_ok=True)
-        half.write_bytes(body)
-        half.replace(place)
-    except OSError as error:
-        from casemate.errors import InputError
+    from casemate import files
+    from casemate.errors import InputError
 
-        with suppress(OSError):
-            half.unlink()
+    body = content if isinstance(content, bytes) else content.encode()
+    try:
+        if place.is_symlink() or (place.exists() and not place.is_file()):
+            place.write_bytes(body)
+        else:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            files.replace(place, body, mode=mode)
+    except OSError as error:
         raise InputError(str(place), got=error.strerror, want="a place to write") from error
 
 
@@ -62,10 +60,32 @@ def print_json(value: Any) -> None:
     """
     import msgspec
 
-    encoded = msgspec.json.encode(value)
+    encoded = json_bytes(value)
     if sys.stdout.isatty():
         encoded = msgspec.json.format(encoded, indent=2)
     print(encoded.decode())
+
+
+def json_bytes(value: Any) -> bytes:
+    """Encode as ``print_json`` does; of a file name that is no text, what is none becomes ``?``."""
+    import msgspec
+
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        return msgspec.json.encode(_as_text(msgspec.to_builtins(value)))
+
+
+def _as_text(value: Any) -> Any:
+    match value:
+        case str():
+            return value.encode(errors="replace").decode()
+        case dict():
+            return {_as_text(name): _as_text(one) for name, one in value.items()}
+        case list() | tuple():
+            return [_as_text(one) for one in value]
+        case _:
+            return value
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -163,7 +163,7 @@ def diff(left: Path, right: Path, as_json: bool, **given: Any) -> None:
 
 
 def _shape(given: "Mapping[str, Any]") -> "Shape":
-    from casemate.given import read
+    from casemate.files import read
     from casemate.podvm.platforms import Shape
     from casemate.tee.tdx.launch import Order, Separator
 
@@ -216,7 +216,7 @@ def sign(folder: Path, key: Path, as_json: bool) -> None:
       casemate podvm sign ./image --key builder.key
     """
     from casemate.crypto.keys import PrivateKey
-    from casemate.given import read
+    from casemate.files import read
     from casemate.podvm import signature
     from casemate.secret import Secret
 

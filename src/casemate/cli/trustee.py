@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from casemate.cli.output import print_json
+
 
 @click.group()
 def command() -> None:
@@ -33,9 +35,7 @@ def init(folder: Path, names: tuple[str, ...], as_json: bool) -> None:
 
     found(folder, names=names or NAMES)
     if as_json:
-        import msgspec
-
-        print(msgspec.json.encode({"folder": str(folder), "files": _files(folder)}).decode())
+        print_json({"folder": str(folder), "files": _files(folder)})
         return
     click.echo(
         f"Trustee in {folder}. Keep {folder / 'admin.key'} where only its owner is.", err=True

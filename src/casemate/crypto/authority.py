@@ -191,8 +191,9 @@ def _public_key(spki_der: bytes) -> CertificatePublicKeyTypes:
     return key  # type: ignore[return-value]  # the builder refuses kinds it cannot carry
 
 
-_LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST: Final = re.compile(rf"(?:\*\.)?{_LABEL}(?:\.{_LABEL})*")
+_LIKE_IP: Final = re.compile(r"(?:[0-9]+\.)+[0-9]+$")
 _LONGEST_HOST: Final = 253
 
 
@@ -204,11 +205,11 @@ def _general_name(name: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ip_address(name))
     except ValueError:
-        if len(name) > _LONGEST_HOST or _HOST.fullmatch(name) is None:
+        if len(name) > _LONGEST_HOST or _HOST.fullmatch(name) is None or _LIKE_IP.match(name):
             raise InputError(
                 "server name",
                 got=name,
-                want="an IP address, or a DNS name: letters, digits, hyphens, dots",
+                want="an IP address, or a DNS name: letters, digits, hyphens, no dot at its end",
                 spec="RFC 5280 §4.2.1.6",
             ) from None
         return x509.DNSName(name)

@@ -1,10 +1,10 @@
 """Configuration documents that arrive in initdata: TOML, bounded, into frozen types."""
 
-import tomllib
 from typing import Final, TypeVar
 
 import msgspec
 
+from casemate import toml
 from casemate.errors import InputError
 
 _LARGEST: Final = 1 << 20
@@ -22,9 +22,11 @@ def parse(text: str, kind: type[_Document], *, name: str) -> _Document:
     if len(text) > _LARGEST:
         raise InputError(name, got=f"{len(text)} characters", want="at most 1 MiB")
     try:
-        return msgspec.convert(tomllib.loads(text), kind)
-    except tomllib.TOMLDecodeError as error:
+        table = toml.loads(text)
+    except ValueError as error:
         raise InputError(name, got=str(error), want="a TOML document") from error
+    try:
+        return msgspec.convert(table, kind)
     except (msgspec.ValidationError, RecursionError) as error:
         raise InputError(name, got=str(error), want="the members it knows") from error
 

@@ -6,13 +6,15 @@ import socket
 from collections.abc import Iterator
 from typing import Final
 
-from casemate.errors import HostError
+from casemate.errors import HostError, InputError
 
 LOOPBACK: Final = "127.0.0.1"
 
-_OURS: Final = range(20_000, 32_768)
-"""Below those that the kernel gives to whoever connects somewhere (ip(7), ip_local_port_range): one
-of these is not gone because a connection of anybody's took it before we did."""
+_OURS: Final = range(20_000, 30_000)
+"""Below those that Linux, unless told otherwise, gives to whoever connects somewhere (ip(7),
+ip_local_port_range), so that nobody's connection takes one before we do; and below Kubernetes' node
+ports."""
+_ALL: Final = range(1 << 16)
 _TRIES: Final = 100
 
 
@@ -30,7 +32,12 @@ def claim(port: int, *, purpose: str, host: str = LOOPBACK) -> int:
 
     Raises:
         HostError: somebody listens there, or address or port are not ours to open.
+        InputError: there is no such port, or host.
     """
+    if port not in _ALL or not host.isascii():
+        raise InputError(
+            f"port for the {purpose}", got=f"{port} at {host}", want="0 to 65535 at a host in ASCII"
+        )
     failure = OSError()
     for tried in (port,) if port else _some():
         try:
@@ -38,6 +45,8 @@ def claim(port: int, *, purpose: str, host: str = LOOPBACK) -> int:
                 return tried
         except OSError as error:
             failure = error
+            if error.errno != errno.EADDRINUSE:
+                break
     taken = failure.errno == errno.EADDRINUSE
     raise HostError(
         f"port {port} for the {purpose}" + (f" at {host}" if host != LOOPBACK else ""),

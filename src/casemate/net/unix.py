@@ -35,19 +35,24 @@ def path_of(address: str) -> Path:
 def listen(path: Path, *, mode: int = 0o600) -> socket.socket:
     """Bind a listening stream socket at ``path``; parents are made, an old socket is replaced.
 
+    It appears there once it listens: whoever waits for it to be there can connect.
+
     Raises:
         HostError: the path cannot be bound, or something other than a socket is in the way.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        remove(path)
+        fresh = path.with_name(f".{path.name}")
+        remove(fresh)
+        _require_replaceable(path)
         bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         try:
-            with _short(path) as address:
+            with _short(fresh) as address:
                 bound.bind(address)
-                path.chmod(mode)
+            fresh.chmod(mode)
             bound.listen(128)
             bound.setblocking(False)
+            fresh.replace(path)
         except BaseException:
             bound.close()
             raise
@@ -79,6 +84,11 @@ def remove(path: Path) -> None:
     Raises:
         HostError: something other than a socket is there, or no socket can be.
     """
+    _require_replaceable(path)
+    path.unlink(missing_ok=True)
+
+
+def _require_replaceable(path: Path) -> None:
     try:
         kind = path.lstat().st_mode
     except FileNotFoundError:
@@ -87,7 +97,6 @@ def remove(path: Path) -> None:
         raise HostError(f"listen on {path}", got=error.strerror, want="a socket") from error
     if not stat.S_ISSOCK(kind):
         raise HostError(f"listen on {path}", got="a file that is no socket", want="a free path")
-    path.unlink()
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import Any, Final, Self
 
 import msgspec
 
+from casemate import files
 from casemate.crypto.digest import Digest, sha256
 from casemate.errors import InputError, PeerError
 from casemate.oci.manifest import LARGEST, OCI_INDEX, Descriptor, Index, parse_document
@@ -131,9 +132,7 @@ class Layout:
 
     def _write_index(self, manifests: tuple[Descriptor, ...]) -> None:
         index = Index(schema_version=2, media_type=OCI_INDEX, manifests=manifests)
-        temporary = self.folder / ".index.json"
-        temporary.write_bytes(msgspec.json.encode(index))
-        temporary.replace(self.folder / "index.json")
+        files.replace(self.folder / "index.json", msgspec.json.encode(index))
 
     def _path(self, digest: Digest) -> Path:
         return self.folder / "blobs" / digest.algorithm / digest.hex

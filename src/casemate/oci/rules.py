@@ -3,13 +3,13 @@
 A subset of containers-registries.conf version 2. Prefixes are anchored, and end at a component.
 """
 
-import tomllib
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
 import msgspec
 
+from casemate import toml
 from casemate.errors import MALFORMED_JSON, InputError
 from casemate.oci.reference import DEFAULT_HOST, Reference
 
@@ -132,8 +132,8 @@ def parse(text: str) -> RegistryRules:
     if len(text) > _LARGEST:
         raise _wrong(f"{len(text)} characters", f"at most {_LARGEST}")
     try:
-        return from_table(tomllib.loads(text))
-    except (ValueError, RecursionError) as error:
+        return from_table(toml.loads(text))
+    except ValueError as error:
         raise _wrong(error, "TOML") from error
 
 

@@ -34,7 +34,7 @@ def instance_name(pod: str, sandbox: str) -> str:
 
     The pod's part is what is cut, so that two pods never share a name.
     """
-    tail = re.sub(r"[^a-z0-9-]", "-", sandbox[:8].lower())
+    tail = re.sub(r"[^a-z0-9-]", "-", sandbox[:8].lower()).strip("-") or "0"
     plain = re.sub(r"[^a-z0-9-]+", "-", pod_name(pod).lower()).strip("-") or "pod"
     head = plain[: LONGEST_INSTANCE - len("podvm--") - len(tail)].rstrip("-")
     return f"podvm-{head}-{tail}"

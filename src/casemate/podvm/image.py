@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from casemate import files
 from casemate.crypto.digest import sha256
 from casemate.errors import MALFORMED_JSON, InputError, Refusal, VerificationError
 from casemate.podvm.recipe import Variant
@@ -131,11 +132,12 @@ def read_manifest(folder: Path) -> Manifest:
 
 def _decode(folder: Path, name: str, kind: type[_Kind]) -> _Kind:
     try:
-        raw = (folder / name).read_bytes()[:_LARGEST_MANIFEST]
+        raw = files.read(folder / name, largest=_LARGEST_MANIFEST)
         return msgspec.json.decode(raw, type=kind)
-    except (OSError, *MALFORMED_JSON) as error:
+    except (InputError, *MALFORMED_JSON) as error:
+        got = f"{name}: {error.got}" if isinstance(error, InputError) else error
         raise InputError(
-            str(folder), got=error, want="a pod VM image", remedy="Make one: casemate podvm build"
+            str(folder), got=got, want="a pod VM image", remedy="Make one: casemate podvm build"
         ) from error
 
 

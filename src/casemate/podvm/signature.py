@@ -6,10 +6,10 @@ bytes with SHA-256: ``openssl dgst -verify`` and ``cosign verify-blob`` read the
 
 import base64
 import binascii
-import os
 from pathlib import Path
 from typing import Final
 
+from casemate import files
 from casemate.crypto.keys import PrivateKey, PublicKey
 from casemate.errors import HostError, InputError, Refusal, VerificationError
 from casemate.podvm import image
@@ -29,10 +29,8 @@ def sign(folder: Path, key: PrivateKey) -> Path:
     image.load(folder)
     values = folder / image.REFERENCE_VALUES
     signature = values.with_name(values.name + SUFFIX)
-    half = signature.with_name(f".{signature.name}.{os.getpid()}")
     try:
-        half.write_bytes(base64.b64encode(key.sign_der(values.read_bytes())) + b"\n")
-        half.replace(signature)
+        files.replace(signature, base64.b64encode(key.sign_der(values.read_bytes())) + b"\n")
     except OSError as error:
         raise HostError(str(signature), got=error.strerror, want="a folder to write to") from error
     return signature

@@ -10,6 +10,7 @@ from typing import BinaryIO, Final
 
 import msgspec
 
+from casemate import files
 from casemate.errors import VerificationError
 from casemate.linux import daemon
 from casemate.linux.daemon import Daemon
@@ -55,8 +56,8 @@ async def keep(pods: Pods, pod: Pod) -> Pod:
 
 
 async def _see_out(agent: Agent, pods: Pods, pod: Pod, container: Container) -> Container:
-    files = [log_file(pods, pod.id, container.name, stream) for stream in STREAMS]
-    copies = zip(STREAMS, files, strict=True)
+    logs = [log_file(pods, pod.id, container.name, stream) for stream in STREAMS]
+    copies = zip(STREAMS, logs, strict=True)
     code, *notes = await asyncio.gather(
         agent.wait_process(container.id),
         *(_copy(agent, container.id, stream, file) for stream, file in copies),
@@ -72,7 +73,8 @@ async def _copy(agent: Agent, container: str, stream: str, file: Path) -> str:
             while data := await agent.read(stream, container):
                 _append(kept, data)
     except VerificationError as error:
-        file.with_suffix(f"{file.suffix}.refused").write_bytes(msgspec.json.encode(error.refusal))
+        refused = file.with_suffix(f"{file.suffix}.refused")
+        files.replace(refused, msgspec.json.encode(error.refusal))
         return str(error)
     return ""
 

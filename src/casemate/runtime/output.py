@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from casemate.errors import Refusal, VerificationError
+from casemate.errors import MALFORMED_JSON, HostError, Refusal, VerificationError
 from casemate.runtime.keeping import STREAMS, log_file
 from casemate.runtime.record import Container, Pods, PodState
 
@@ -61,7 +62,14 @@ class Output:
         for file in self._files.values():
             denied = file.with_suffix(f"{file.suffix}.refused")
             if denied.exists():
-                raise VerificationError(msgspec.json.decode(denied.read_bytes(), type=Refusal))
+                raise VerificationError(_refusal(denied))
+
+
+def _refusal(denied: Path) -> Refusal:
+    try:
+        return msgspec.json.decode(denied.read_bytes(), type=Refusal)
+    except (OSError, *MALFORMED_JSON) as error:
+        raise HostError(str(denied), got=error, want="why output was refused") from error
 
 
 def runs(pods: Pods, pod: str) -> bool:

@@ -1,7 +1,6 @@
 """What the node knows of its pods, on disk before each step, never half-written."""
 
 import contextlib
-import os
 import shutil
 from collections.abc import Mapping
 from enum import StrEnum
@@ -10,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from casemate import files
 from casemate.errors import MALFORMED_JSON, HostError, InputError, Refusal
 from casemate.linux.daemon import Daemon
 from casemate.trace import Span
@@ -94,7 +94,7 @@ class Pods:
         """
         try:
             self.folder(pod.id).mkdir(mode=0o700, parents=True, exist_ok=True)
-            _replace(self.folder(pod.id) / _RECORD, msgspec.json.encode(pod))
+            files.replace(self.folder(pod.id) / _RECORD, msgspec.json.encode(pod), lasting=True)
         except OSError as error:
             raise HostError(
                 str(self.folder(pod.id)), got=error.strerror or error, want="a pod's record"
@@ -153,9 +153,9 @@ class Pods:
     def keep_trace(self, trace: KeptTrace) -> None:
         """Keep a trace beyond its pod; the oldest ones go."""
         self._traces.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _replace(self._traces / f"{trace.pod}.json", msgspec.json.encode(trace))
-        kept = sorted(self._traces.glob("*.json"), key=lambda file: file.stat().st_mtime)
-        for file in kept[:-_TRACES]:
+        kept = self._traces / f"{trace.pod}.json"
+        files.replace(kept, msgspec.json.encode(trace), lasting=True)
+        for file in self._newest_first()[_TRACES:]:
             file.unlink(missing_ok=True)
 
     def kept_trace(self, text: str) -> KeptTrace:
@@ -163,28 +163,29 @@ class Pods:
 
         Raises:
             InputError: none is kept.
-            HostError: one of them is damaged.
+            HostError: none of that name, but one is damaged: it may be that.
         """
-        files = sorted(self._traces.glob("*.json"), key=lambda f: f.stat().st_mtime, reverse=True)
-        for file in files:
+        damaged = None
+        for file in self._newest_first():
             try:
                 trace = msgspec.json.decode(file.read_bytes(), type=KeptTrace)
+            except FileNotFoundError:
+                continue  # it was the oldest, and another command has kept one
             except (OSError, *MALFORMED_JSON) as error:
-                raise HostError(
+                damaged = HostError(
                     str(file), got=error, want="a kept trace", remedy="Remove the file."
-                ) from error
+                )
+                continue
             if trace.name == text or (text and trace.pod.startswith(text)):
                 return trace
-        raise _unknown(text)
+        raise damaged or _unknown(text)
 
-
-def _replace(file: Path, content: bytes) -> None:
-    fresh = file.with_suffix(f".{os.getpid()}")
-    with fresh.open("wb") as writing:
-        writing.write(content)
-        writing.flush()
-        os.fsync(writing.fileno())
-    fresh.replace(file)
+    def _newest_first(self) -> list[Path]:
+        found = []
+        for file in self._traces.glob("*.json"):
+            with contextlib.suppress(FileNotFoundError):
+                found.append((file.stat().st_mtime, file))
+        return [file for _, file in sorted(found, reverse=True)]
 
 
 def _unknown(text: str) -> InputError:

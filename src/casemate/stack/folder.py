@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from casemate import files
 from casemate.errors import MALFORMED_JSON, HostError
 from casemate.linux import lock
 from casemate.linux.daemon import Daemon
@@ -108,9 +109,7 @@ class StateFolder:
 
     def write(self, record: Record) -> None:
         """Replace the record: readers see the old one or the new one, never half of one."""
-        fresh = self._record.with_suffix(".new")
-        fresh.write_bytes(msgspec.json.encode(record))
-        fresh.replace(self._record)
+        files.replace(self._record, msgspec.json.encode(record))
 
     def _make(self) -> None:
         for folder in (self.root, self.logs, self.owner, self.pods):

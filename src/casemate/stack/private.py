@@ -1,4 +1,4 @@
-"""Files that only their owner may read, and files that are whole or not there."""
+"""Files that only their owner may read."""
 
 import os
 from pathlib import Path
@@ -13,10 +13,3 @@ def write_private(file: Path, key: Secret) -> None:
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as writing:
         writing.write(key.reveal())
-
-
-def write_whole(file: Path, content: bytes) -> None:
-    """Write a file whose presence means something: on a full disk it does not appear."""
-    fresh = file.with_name(f"{file.name}.new")
-    fresh.write_bytes(content)
-    fresh.replace(file)

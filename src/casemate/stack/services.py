@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from casemate import files
 from casemate.crypto.authority import CertificateAuthority
 from casemate.linux import program
 from casemate.net import ports
 from casemate.stack import probe
 from casemate.stack.folder import StateFolder
-from casemate.stack.private import write_private, write_whole
+from casemate.stack.private import write_private
 from casemate.stack.program import CASEMATE, own_environment
 
 NAMES: Final = ("localhost", "127.0.0.1", "10.0.2.2")
@@ -69,7 +70,7 @@ def registry(folder: StateFolder, port: int) -> Launch:
         leaf = authority.issue_server("localhost", NAMES)
         write_private(place / "server.key", leaf.key_pem)
         (place / "server.pem").write_bytes(leaf.certificate_pem)
-        write_whole(place / "ca.pem", authority.certificate_pem)
+        files.replace(place / "ca.pem", authority.certificate_pem)
     configuration = place / "config.yml"
     configuration.write_text(_registry_configuration(place, port))
     url = f"https://{ports.LOOPBACK}:{port}"
@@ -119,4 +120,4 @@ def _registry_configuration(place: Path, port: int) -> str:
 def _keep(authority: CertificateAuthority, place: Path) -> None:
     """Write key, then certificate: a certificate on disk means that both are there."""
     write_private(place / "ca.key", authority.key_pem)
-    write_whole(place / "ca.pem", authority.certificate_pem)
+    files.replace(place / "ca.pem", authority.certificate_pem)

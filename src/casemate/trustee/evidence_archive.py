@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Final
 
+from casemate import files
 from casemate.errors import HostError
 
 _SUFFIX: Final = ".json"
@@ -30,11 +31,9 @@ class EvidenceArchive:
         if self._most == 0:
             return
         file = self._folder / f"{hashlib.sha256(body).hexdigest()[:32]}{_SUFFIX}"
-        half = file.with_suffix(".half")
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
-            half.write_bytes(body)
-            half.replace(file)
+            files.replace(file, body)
             for old in self.newest_first()[self._most :]:
                 old.unlink(missing_ok=True)
         except OSError as error:

@@ -16,7 +16,7 @@ from casemate.crypto.keys import PrivateKey, PublicKey
 from casemate.crypto.vendor_chain import ChainMemory
 from casemate.crypto.x509 import split_pem
 from casemate.errors import InputError
-from casemate.given import read
+from casemate.files import read
 from casemate.tee.evidence import Inputs
 from casemate.tee.gathering.gatherer import Gatherer
 from casemate.tee.plugins import with_plugins

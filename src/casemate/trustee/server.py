@@ -11,7 +11,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
-from casemate.given import read
+from casemate.files import read
 from casemate.net import ports
 from casemate.net.tls import server_context
 from casemate.secret import Secret

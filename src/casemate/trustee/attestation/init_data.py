@@ -1,10 +1,10 @@
 """Initdata as claims that policies read (trustee spec §6)."""
 
-import tomllib
 from typing import Any, Final
 
 import msgspec
 
+from casemate import toml
 from casemate.errors import MALFORMED_JSON, InputError
 from casemate.wire.initdata import Initdata
 
@@ -28,8 +28,8 @@ def claims(initdata: Initdata) -> dict[str, Any]:
 
 def _toml_or_text(text: str) -> Any:
     try:
-        return msgspec.to_builtins(tomllib.loads(text), str_keys=True)
-    except (tomllib.TOMLDecodeError, RecursionError, TypeError):
+        return msgspec.to_builtins(toml.loads(text), str_keys=True)
+    except (ValueError, RecursionError, TypeError):
         return text
 
 

@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from casemate import files
 from casemate.errors import MALFORMED_JSON, HostError, InputError, quote
 from casemate.linux.process import run_async
 from casemate.linux.program import find
@@ -160,6 +161,4 @@ def _read(file: Path, machine: str) -> Acceleration | None:
 
 def _write(file: Path, known: _Remembered) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    fresh = file.with_suffix(f".{os.getpid()}")
-    fresh.write_bytes(msgspec.json.encode(known))
-    fresh.replace(file)
+    files.replace(file, msgspec.json.encode(known))
