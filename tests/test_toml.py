@@ -31,6 +31,23 @@ def test_key_of_too_many_parts_is_refused_wherever_it_stands(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "".join(f"a{n} = 1\n" for n in range(20_000)),
+        "".join(f"[a{n}]\n" for n in range(20_000)),
+        "x = [" + "1," * 20_000 + "]",
+        "".join(f"a{n}.b.c = 1\n" for n in range(6_000)),
+        "[[a.b]]\n" * 9_000,
+    ],
+)
+def test_document_of_too_many_parts_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="more than 16384"):
+        toml.loads(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = '''" + "a.b = [1, {}]\n" * 20_000 + "'''\n# " + "=" * 20_000,
+        "".join(f"a{n} = 1\n" for n in range(16_000)),
         f"x = '{DEEP}'",
         f'x = "{DEEP}\\"{DEEP}"',
         f"x = '''\n{DEEP}'''",
