@@ -47,9 +47,16 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
 
 def quote(value: object) -> str:
     """Render a foreign value for a message: one line, at most 200 characters."""
-    text = value if isinstance(value, str) else repr(value)
+    text = value if isinstance(value, str) else _shown(value)
     text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
     return text if len(text) <= _LONGEST_QUOTE else text[: _LONGEST_QUOTE - 1] + "…"
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)
+    except (ValueError, RecursionError):  # a number of 4300 digits, a thousand brackets
+        return f"{type(value).__name__} too large to show"
 
 
 class CasemateError(Exception):

@@ -61,7 +61,7 @@ def read(
 def _parse(file: Path) -> dict[str, Any]:
     try:
         return _flatten(toml.loads(files.read_text(file, largest=_LARGEST_FILE)))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(str(file), got=error, want="a readable TOML file") from error
 
 

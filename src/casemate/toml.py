@@ -7,7 +7,7 @@ from typing import Any, Final
 _MOST_PARTS: Final = 64
 _MOST_MARKS: Final = 16_384
 _STRINGS: Final = (
-    r'"""(?:[^\\]|\\.)*?"""+',
+    r'"""(?:[^"\\]++|\\.|"(?!""))*+"""+',
     r"'''.*?'''+",
     r'"(?!"")(?:[^"\\\n]|\\.)*+"',
     r"'(?!'')[^'\n]*+'",

@@ -104,6 +104,8 @@ def test_missing_file_is_named(tmp_path: Path, arguments: Sequence[str]) -> None
         (("trustee", "serve", "--config", "FILE"), "nonsense = 1"),
         (("trustee", "serve", "--config", "FILE"), '[http]\nport = "many"'),
         (("trustee", "serve", "--config", "FILE"), "a = " + "[" * 5000),
+        (("trustee", "serve", "--config", "FILE"), "a = " + "{k.k.k.k.k = " * 250),
+        (("trustee", "serve", "--config", "FILE"), "a = " + "9" * 5000),
         (("adaptor", "serve", "--config", "FILE"), "nonsense = 1"),
         (("kbs", "reference", "set", "FILE"), "[1, 2"),
         (("kbs", "reference", "set", "FILE"), "[1, 2]"),

@@ -36,6 +36,13 @@ def test_pipe_is_written_into(tmp_path: Path) -> None:
     assert pipe.is_fifo()
 
 
+def test_private_file_is_private_also_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    for place in (tmp_path / "link", tmp_path / "other"):
+        write_file(place, b"secret", mode=0o600)
+    assert all((tmp_path / n).stat().st_mode & 0o777 == 0o600 for n in ("file", "other"))
+
+
 @pytest.mark.parametrize("there", [True, False])
 def test_link_stays_a_link(tmp_path: Path, *, there: bool) -> None:
     if there:

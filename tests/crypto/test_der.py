@@ -80,6 +80,13 @@ def test_integers_may_be_negative(text: str, value: int) -> None:
         assert der.integer(value).hex() == text
 
 
+def test_integer_that_no_format_has_is_refused() -> None:
+    assert Element.parse(der.integer(1 << 1022), WHERE).integer(WHERE) == 1 << 1022
+    for value in (1 << 1023, -(1 << 1024)):
+        with pytest.raises(PeerError, match="at most 128"):
+            Element.parse(der.integer(value), WHERE).integer(WHERE)
+
+
 @pytest.mark.parametrize("text", ["0200", "02020001", "0202ffff", "0202ff80", "040100", "010100"])
 def test_integer_in_another_form_is_refused(text: str) -> None:
     with pytest.raises(PeerError):

@@ -99,6 +99,8 @@ def test_without_namespaces_the_standard_library_agrees(element: ET.Element) -> 
         b"<a>" + b"<b/>" * MOST_NODES + b"</a>",
         b"<a>" + b"x" * LARGEST + b"</a>",
         b"\xff\xfe<a/>",
+        b'<?xml version="1.0" encoding="foo"?><a/>',
+        b'<?xml version="1.0" encoding="utf-7"?><a/>',
         bytes(64 << 20),
     ],
     ids=lambda raw: f"{raw[:24]!r}x{len(raw)}",

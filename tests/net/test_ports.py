@@ -25,7 +25,9 @@ def test_address_that_is_not_ours_is_named() -> None:
         ports.claim(0, purpose="registry", host="192.0.2.1")
 
 
-@pytest.mark.parametrize(("port", "host"), [(70_000, "127.0.0.1"), (-1, "::1"), (0, "\udcff")])
+@pytest.mark.parametrize(
+    ("port", "host"), [(70_000, "127.0.0.1"), (-1, "::1"), (0, "\udcff"), (0, "\0")]
+)
 def test_port_or_host_that_cannot_be_is_the_callers_mistake(port: int, host: str) -> None:
     with pytest.raises(InputError):
         ports.claim(port, purpose="registry", host=host)

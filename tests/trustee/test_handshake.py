@@ -8,6 +8,8 @@ import pytest
 
 from casemate.crypto.keys import Kind, PrivateKey
 from casemate.tee.vtpm.fake import SoftwareTpm
+from casemate.trustee.attestation.init_data import claims
+from casemate.wire.initdata import build
 from tests.trustee.site import Site, claims_of, refusal, variant
 
 
@@ -200,6 +202,37 @@ def test_sessions_outlive_the_process(site: Site) -> None:
     client.auth()
     client.site = site.reopened()
     assert client.attest().status == 200
+
+
+def test_what_a_stranger_says_beside_his_request_is_not_kept(site: Site) -> None:
+    word = "word" * 50_000
+    request = {"version": "0.4.0", "tee": "sample", "extra-params": {"x": word}}
+    assert site.ask("POST", "auth", request).status == 200
+    site.trustee.close()
+    assert all(word.encode() not in file.read_bytes() for file in site.folder.glob("*.db*"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "version = 0x" + "f" * 4000,
+        "version = " + "9" * 5000,
+        "version = {" + ".".join("k" * 60) + " = {" + ".".join("k" * 60) + " = 1}}",
+        "x = " + "[" * 5000,
+        ".".join("k" * 5000) + " = 1",
+    ],
+)
+def test_initdata_that_nobody_can_read_is_refused_and_no_mistake_of_ours(
+    site: Site, text: str
+) -> None:
+    client = site.client()
+    client.auth()
+    assert client.attest(initdata=text).status == 401
+
+
+@pytest.mark.parametrize("inner", ["a = 0x" + "f" * 4000, "a = " + "9" * 5000, "k.k = [" * 999])
+def test_document_in_initdata_that_is_no_json_stays_a_text(inner: str) -> None:
+    assert claims(build({"cdh.toml": inner})) == {"cdh.toml": inner}
 
 
 def test_initdata_must_be_toml_and_bound(site: Site) -> None:

@@ -1,5 +1,6 @@
 """What commands say: data on standard output, talk and progress on standard error."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -45,7 +46,9 @@ def write_file(place: Path, content: bytes | str, *, mode: int = 0o666) -> None:
     body = content if isinstance(content, bytes) else content.encode()
     try:
         if place.is_symlink() or (place.exists() and not place.is_file()):
-            place.write_bytes(body)
+            target = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+            with os.fdopen(target, "wb") as file:
+                file.write(body)
         else:
             place.parent.mkdir(parents=True, exist_ok=True)
             files.replace(place, body, mode=mode)

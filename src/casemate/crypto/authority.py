@@ -19,8 +19,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import NameOID
 
+from casemate.crypto.public_key_info import require_usual
 from casemate.crypto.x509 import UNREADABLE, Usage
-from casemate.errors import InputError
+from casemate.errors import InputError, PeerError
 from casemate.secret import Secret
 
 AUTHORITY_LIFETIME: Final = timedelta(days=3650)
@@ -185,8 +186,9 @@ class CertificateAuthority:
 
 def _public_key(spki_der: bytes) -> CertificatePublicKeyTypes:
     try:
+        require_usual(spki_der, "public key")
         key = serialization.load_der_public_key(spki_der)
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except (ValueError, UnsupportedAlgorithm, PeerError) as error:
         raise InputError("public key", got="unreadable DER", want="SubjectPublicKeyInfo") from error
     return key  # type: ignore[return-value]  # the builder refuses kinds it cannot carry
 

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from casemate.crypto import ecdsa
 from casemate.crypto.der import Element, Tag
+from casemate.crypto.public_key_info import require_usual
 from casemate.errors import PeerError
 
 LARGEST: Final = 16 * 1024
@@ -253,6 +254,7 @@ def load_key(spki: bytes) -> Any:
     Raises:
         PeerError: unreadable, or of a kind that nobody uses.
     """
+    require_usual(spki, "public key")
     try:
         return serialization.load_der_public_key(spki)
     except (ValueError, UnsupportedAlgorithm) as error:

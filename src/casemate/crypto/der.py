@@ -14,6 +14,7 @@ from casemate.errors import PeerError
 _SPEC: Final = "X.690"
 _MOST_LENGTH_BYTES: Final = 4
 _LONGEST_OID: Final = 64
+_LONGEST_INTEGER: Final = 128
 _LARGEST_ARC: Final = 1 << 128  # a UUID below 2.25 (X.667)
 _TIME_SIZES: Final = {0x17: 13, 0x18: 15}
 
@@ -92,11 +93,13 @@ class Element(NamedTuple):
         """Read an INTEGER or ENUMERATED, which may be negative.
 
         Raises:
-            PeerError: another type, empty, or not in its shortest form.
+            PeerError: another type, empty, over 128 bytes, or not in its shortest form.
         """
         if self.tag not in {Tag.INTEGER, Tag.ENUMERATED}:
             raise _broken(where, f"tag {self.tag:#04x}", "INTEGER")
         content = self.content
+        if len(content) > _LONGEST_INTEGER:
+            raise _broken(where, f"{len(content)} bytes", f"at most {_LONGEST_INTEGER}")
         padded = len(content) > 1 and (
             (content[0] == 0 and content[1] < 0x80) or (content[0] == 0xFF and content[1] >= 0x80)
         )

@@ -24,7 +24,7 @@ from casemate.crypto.algorithms import (
 )
 from casemate.crypto.jwk import EcJwk, Jwk, OkpJwk, RsaJwk
 from casemate.crypto.jwk_keys import Native, encode_uint, native
-from casemate.errors import InputError
+from casemate.errors import InputError, PeerError
 from casemate.secret import Secret
 
 __all__ = ["CURVES", "Kind", "PrivateKey", "PublicKey"]
@@ -82,7 +82,13 @@ class PublicKey:
     @classmethod
     def from_der(cls, der: bytes) -> Self:
         """Read SubjectPublicKeyInfo DER; InputError when it is anything else."""
+        from casemate.crypto.public_key_info import require_usual
+
         where = "public key DER"
+        try:
+            require_usual(_bounded(der, where), where)
+        except PeerError as error:
+            raise InputError(where, got=error.got, want=error.want, spec=error.spec) from error
         read = cls(_loaded(lambda: serialization.load_der_public_key(_bounded(der, where)), where))
         read._der = der
         return read

@@ -11,6 +11,7 @@ The result is remembered, if a memory is given, until the first of these certifi
 ends: vendors' chains are few, and cost more than the evidence they vouch for.
 """
 
+import hashlib
 import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -39,6 +40,7 @@ _UNDERSTOOD: Final = frozenset(
     }
 )
 _END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
+_LARGEST_OF_STRANGERS: Final = 16 << 10
 
 
 class VerifiedChain(NamedTuple):
@@ -115,6 +117,10 @@ class ChainMemory:
         value: _V = found
         return value
 
+    def read_strangers(self, read: Callable[[bytes], _V], raw: bytes) -> _V:
+        """Read what comes with evidence in the same way; kept up to 16 KiB, lest it fill memory."""
+        return self.read_once(read, raw) if len(raw) <= _LARGEST_OF_STRANGERS else read(raw)
+
 
 def arrange(leaf: Certificate, pool: Iterable[Certificate]) -> tuple[Certificate, ...]:
     """Put a chain in order: from the leaf by issuers' names, out of a pool in any order.
@@ -163,7 +169,7 @@ def verify(
     """
     key = (
         tuple([one.der for one in path]),
-        tuple([one.der for one in lists]),
+        _digests(lists),
         pins,
         lists_required,
         understood,
@@ -209,7 +215,7 @@ def verify_not_revoked(
     key = (
         "lists",
         tuple([one.der for one in chain.path]),
-        tuple([one.der for one in lists]),
+        _digests(lists),
         required,
         looking_back,
     )
@@ -232,6 +238,11 @@ def verify_not_revoked(
     if memory:
         memory.keep(key, checked)
     return checked
+
+
+def _digests(lists: Sequence[RevocationList]) -> tuple[bytes, ...]:
+    """What stands for lists in a key that is kept: they may be megabytes of a stranger's."""
+    return tuple([hashlib.sha256(one.der).digest() for one in lists])
 
 
 def _verify_links(path: Sequence[Certificate]) -> None:

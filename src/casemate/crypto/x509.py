@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
 
 from casemate.crypto.certificate import Certificate
+from casemate.crypto.public_key_info import require_usual
 from casemate.errors import InputError, PeerError, Refusal, VerificationError
 
 _LONGEST_CHAIN: Final = 5
@@ -218,7 +219,9 @@ def _foreign_certificate(der: bytes) -> x509.Certificate:
     Ours is the stricter parser: one certificate has one encoding, to the last bit.
     """
     try:
-        _ = Certificate.parse(der).extensions
+        read = Certificate.parse(der)
+        require_usual(read.spki, "public key")
+        _ = read.extensions
         certificate = x509.load_der_x509_certificate(der[:_LARGEST_CERTIFICATE])
         _ = certificate.extensions, certificate.subject, certificate.issuer, _spki(certificate)
         _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc

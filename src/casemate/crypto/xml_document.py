@@ -128,7 +128,7 @@ class _Reader:
         reader = cls()
         try:
             reader.parser.Parse(raw, True)
-        except expat.ExpatError as error:
+        except (expat.ExpatError, LookupError, ValueError) as error:  # the others: of an encoding
             raise _error(error, "a well-formed document") from error
         return reader
 

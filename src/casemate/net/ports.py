@@ -34,7 +34,7 @@ def claim(port: int, *, purpose: str, host: str = LOOPBACK) -> int:
         HostError: somebody listens there, or address or port are not ours to open.
         InputError: there is no such port, or host.
     """
-    if port not in _ALL or not host.isascii():
+    if port not in _ALL or not (host.isascii() and host.isprintable()):
         raise InputError(
             f"port for the {purpose}", got=f"{port} at {host}", want="0 to 65535 at a host in ASCII"
         )

@@ -172,7 +172,7 @@ class Pods:
             except FileNotFoundError:
                 continue  # it was the oldest, and another command has kept one
             except (OSError, *MALFORMED_JSON) as error:
-                damaged = HostError(
+                damaged = damaged or HostError(
                     str(file), got=error, want="a kept trace", remedy="Remove the file."
                 )
                 continue

@@ -13,7 +13,7 @@ from typing import Final, Self
 
 import msgspec
 
-from casemate.errors import InputError, PeerError, Refusal, VerificationError
+from casemate.errors import InputError, PeerError, Refusal, VerificationError, quote
 
 
 class Topic(StrEnum):
@@ -182,7 +182,7 @@ class Step:
             VerificationError: it does not.
         """
         if not condition:
-            raise self.refusal(claim=claim, got=str(got), expected=expected, remedy=remedy)
+            raise self.refusal(claim=claim, got=_told(got), expected=expected, remedy=remedy)
 
     def _named(self, error: BaseException) -> VerificationError | None:
         """Put this step's name on an error; None for what is no verdict and passes through."""
@@ -244,3 +244,10 @@ def table(*checks: Check) -> tuple[Check, ...]:
     if [check.number for check in checks] != list(range(1, len(checks) + 1)):
         raise InputError("table of checks", got=[c.number for c in checks], want="1, 2, 3, ...")
     return checks
+
+
+def _told(got: object) -> str:
+    try:
+        return str(got)
+    except (ValueError, RecursionError):  # a number, or nesting, that nobody would read
+        return quote(got)

@@ -89,6 +89,17 @@ async def test_document_is_fetched() -> None:
     assert time.slept == []
 
 
+async def test_who_comes_when_too_many_wait_is_told_so() -> None:
+    service, time = VendorService(), Time()
+    for number in range(80):
+        service.publish(f"{PATH}{number}", DER)
+    async with fetching(service, time) as fetcher:
+        wanted = [want(service, f"{PATH}{n}", f"amd/{n}") for n in range(80)]
+        told = await asyncio.gather(*(outcome(fetcher, one) for one in wanted))
+        assert (told.count("a document"), told.count("64 others waiting")) == (64, 16)
+        assert await outcome(fetcher, wanted[0]) == "a document"
+
+
 async def test_service_that_says_later_is_left_alone_until_then() -> None:
     service, time = VendorService(), Time()
     service.publish(PATH, DER)

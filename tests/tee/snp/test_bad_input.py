@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from casemate.crypto.vendor_chain import ChainMemory
 from casemate.errors import PeerError, VerificationError
 from casemate.tee.evidence import Inputs
 from casemate.tee.simulation import Simulated
@@ -39,6 +40,25 @@ def inputs(made: Simulated) -> Inputs:
 def raw_of(made: Simulated) -> bytes:
     assert made.binary is not None
     return made.binary
+
+
+def test_table_of_many_pieces_is_refused(made: Simulated, inputs: Inputs) -> None:
+    evidence = evidence_json(made)
+    evidence["cert_chain"] *= 17
+    assert step(msgspec.json.encode(evidence), inputs) == "snp.1 shape"
+
+
+def test_large_pieces_are_read_and_not_kept(made: Simulated) -> None:
+    memory = ChainMemory()
+    evidence = evidence_json(made)
+    lean = Presented.parse(msgspec.json.encode(evidence))
+    for piece in evidence["cert_chain"]:
+        piece["data"] = msgspec.Raw(
+            msgspec.json.encode(piece["data"]).replace(b",", b"," + b" " * 50)
+        )
+    wide = Presented.parse(msgspec.json.encode(evidence))
+    assert wide.certificates(memory) == lean.certificates()
+    assert not memory._read
 
 
 def test_every_bit_of_the_signed_part_counts(made: Simulated, inputs: Inputs) -> None:

@@ -20,6 +20,8 @@ from casemate.tee.conversation import Question
 
 _LATER: Final = frozenset({429, 503})
 _EACH_HOST: Final = 2
+_MOST_WAITING: Final = 64
+"""For one host. Whoever sends evidence has certificates fetched before it is proved to be any."""
 
 
 class Limits(NamedTuple):
@@ -61,9 +63,19 @@ class Asker:
         """Give the service's answer: the first that is final, else the last.
 
         Raises:
-            PeerError: it gives no whole answer, or said "later", and that is too long to wait.
+            PeerError: it gives no whole answer, or said "later", and that is too long to wait; or
+                too many wait for it.
         """
         host = self._host(question.url)
+        if host.waiting >= _MOST_WAITING:
+            raise PeerError(question.url, got=f"{host.waiting} others waiting", want="an answer")
+        host.waiting += 1
+        try:
+            return await self._ask(question, host)
+        finally:
+            host.waiting -= 1
+
+    async def _ask(self, question: Question, host: "_Host") -> Response:
         pause = self._limits.first_pause
         for attempt in range(1, self._limits.attempts + 1):
             async with host.room:
@@ -139,6 +151,7 @@ class _Host:
     def __init__(self) -> None:
         self.room = asyncio.Semaphore(_EACH_HOST)
         self.closed_until = 0.0
+        self.waiting = 0
 
 
 class _Failure(NamedTuple):

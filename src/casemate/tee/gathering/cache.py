@@ -8,6 +8,7 @@ back; what they say is signed by the vendors.
 import os
 import secrets
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -20,6 +21,8 @@ from casemate.tee.want import Want
 FOLDER_VARIABLE: Final = "CASEMATE_COLLATERAL"
 """Environment variable that names the cache's folder for commands."""
 _UNFINISHED: Final = ".part"
+_MOST_BESIDE: Final = 1024
+"""Evidence names what is fetched for it before it is proved: no stranger fills the disk."""
 
 
 class Kept(NamedTuple):
@@ -75,6 +78,8 @@ class Cache:
     def keep(self, name: str, body: bytes, since: datetime, *, chain: bytes = b"") -> None:
         """Write a document and its chain, the chain first: who finds one finds both.
 
+        A folder holds 1024 files: beyond them those go that were asked for longest ago.
+
         Raises:
             HostError: the folder cannot be written.
         """
@@ -82,6 +87,7 @@ class Cache:
         if chain:
             _write(_chain(place), chain, since)
         _write(place, body, since)
+        _make_room(place.parent)
 
     def all(self) -> tuple[Listed, ...]:
         """List every document, by name.
@@ -132,6 +138,18 @@ def _read(place: Path) -> tuple[bytes, datetime] | None:
     if len(body) > LARGEST_FILE:
         return None  # nobody reads one this large: as good as none
     return body, datetime.fromtimestamp(since, UTC)
+
+
+def _make_room(folder: Path) -> None:
+    if len(os.listdir(folder)) <= _MOST_BESIDE:  # noqa: PTH208  # names alone, quickly
+        return
+    found = []
+    for file in folder.iterdir():
+        with suppress(FileNotFoundError):
+            found.append((file.stat().st_mtime, file))
+    for _, file in sorted(found, reverse=True)[_MOST_BESIDE:]:
+        with suppress(OSError):  # gone already, or a folder: nothing to make room with
+            file.unlink()
 
 
 def _write(place: Path, body: bytes, since: datetime) -> None:

@@ -73,7 +73,7 @@ def parse(raw: bytes, memory: ChainMemory | None = None) -> tuple[Device, ...]:
             architecture=parse_architecture(one.arch),
             uuid=one.uuid,
             report=_bytes(one.evidence),
-            chain=memory.read_once(_chain, one.certificate) if memory else _chain(one.certificate),
+            chain=_chain_of(one.certificate, memory),
         )
         for one in json.device_evidence_list
     )
@@ -86,6 +86,10 @@ def _bytes(text: str) -> bytes:
         return binascii.a2b_base64(text.encode("ascii"), strict_mode=True)
     except (binascii.Error, UnicodeEncodeError) as error:
         raise PeerError("evidence", got=text, want="hex or base64", spec=_SPEC) from error
+
+
+def _chain_of(pem: bytes, memory: ChainMemory | None) -> tuple[Certificate, ...]:
+    return memory.read_strangers(_chain, pem) if memory else _chain(pem)
 
 
 def _chain(pem: bytes) -> tuple[Certificate, ...]:

@@ -24,6 +24,8 @@ from casemate.tee.snp.report import (
 from casemate.tee.snp.tcb import Tcb
 
 _SPEC: Final = "tee §3.1"
+_MOST_PIECES: Final = 16
+"""Of a certificate table. A machine has five; each costs up to a signature."""
 _SIGNATURE: Final = {"signature_r": "signature.r", "signature_s": "signature.s"}
 _NAMES: Final = tuple(_SIGNATURE.get(part.name, part.name) for part in FIELDS)
 _AT_LISTS: Final = tuple(
@@ -169,11 +171,14 @@ class CertificateEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return read_list(bytes(self.data))
 
 
+CertificateTable = Annotated[list[CertificateEntry], msgspec.Meta(max_length=_MOST_PIECES)]
+
+
 class SnpEvidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The evidence object. ``cert_chain`` null: the verifier has to find the certificates."""
 
     attestation_report: ReportJson
-    cert_chain: list[CertificateEntry] | None = None
+    cert_chain: CertificateTable | None = None
 
     @classmethod
     def parse(cls, raw: bytes) -> Self:

@@ -67,7 +67,7 @@ class Presented(msgspec.Struct, frozen=True):
             if piece.cert_type not in _CERTIFICATES:
                 continue
             text = bytes(piece.data)
-            one = memory.read_once(_certificate, text) if memory else _certificate(text)
+            one = memory.read_strangers(_certificate, text) if memory else _certificate(text)
             if (SUBJECTS.get(one.common_name, piece.cert_type)) != piece.cert_type:
                 raise PeerError(
                     f"cert_chain, {piece.cert_type}", got=one.common_name, want="its own kind"

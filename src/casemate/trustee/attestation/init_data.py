@@ -28,9 +28,11 @@ def claims(initdata: Initdata) -> dict[str, Any]:
 
 def _toml_or_text(text: str) -> Any:
     try:
-        return msgspec.to_builtins(toml.loads(text), str_keys=True)
-    except (ValueError, RecursionError, TypeError):
+        found = msgspec.to_builtins(toml.loads(text), str_keys=True)
+        msgspec.json.encode(found)  # policies are given JSON, which has no number of all sizes
+    except (ValueError, RecursionError, TypeError, OverflowError):
         return text
+    return found
 
 
 def _policy_data(policy: str) -> Any:

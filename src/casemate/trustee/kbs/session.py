@@ -11,7 +11,7 @@ import msgspec
 
 from casemate.errors import HostError
 from casemate.trustee.storage import Storage
-from casemate.wire.kbs import Challenge, Request
+from casemate.wire.kbs import EMPTY_PARAMETERS, Challenge, Request
 
 _NONCE: Final = 32
 _SWEEP: Final = 60.0  # seconds between two sweeps of ended sessions
@@ -83,7 +83,7 @@ class Sessions:
         name = uuid.UUID(bytes=self._random(16), version=4).hex
         text = nonce(name) or base64.b64encode(self._random(_NONCE)).decode("ascii")
         session = Authed(
-            request=request,
+            request=msgspec.structs.replace(request, extra_params=EMPTY_PARAMETERS),
             challenge=Challenge(text, parameters),
             id=name,
             timeout=datetime.fromtimestamp(expires, UTC).isoformat(),
