@@ -6,17 +6,12 @@ from typing import Any, Final
 
 _MOST_PARTS: Final = 64
 _MOST_MARKS: Final = 16_384
-_STRINGS: Final = (
-    r'"""(?:[^"\\]++|\\.|"(?!""))*+"""+',
-    r"'''.*?'''+",
-    r'"(?!"")(?:[^"\\\n]|\\.)*+"',
-    r"'(?!'')[^'\n]*+'",
+_LEXEME: Final = (
+    r"(?P<part>[A-Za-z0-9_-]+)|(?P<dot>\.)|(?P<mark>[=,\[{])|(?P<quote>[\x22\x27])"
+    r"|[ \t]+|#[^\n]*|(?P<other>[^A-Za-z0-9_.=,\[{\x22\x27 \t#-]+)"
 )
-_TOKEN: Final = (
-    rf"(?P<part>{'|'.join(_STRINGS)}|[A-Za-z0-9_-]++)|(?P<dot>\.)|(?P<mark>[=,\[{{])"
-    r"|(?P<open>[\x22\x27])|[ \t]++|#[^\n]*+|(?P<other>[^A-Za-z0-9_.=,\[{\x22\x27 \t#-]++)"
-)
-"""Compiled at its first use: most documents need no second look, and a guest starts without."""
+_IN_STRING: Final = {'"': r'\\.|["\n]', '"""': r'\\.|"""', "'": r"['\n]", "'''": "'''"}
+"""What is looked for in each kind of string: its end, or what must not be, or what hides an end."""
 
 
 def loads(text: str) -> dict[str, Any]:
@@ -40,20 +35,37 @@ def loads(text: str) -> dict[str, Any]:
 
 def _require_little(text: str) -> None:
     """Look at the whole of it: what is in strings and comments does not count."""
-    dots = marks = 0
-    for token in re.finditer(_TOKEN, text, re.DOTALL):
-        match token.lastgroup:
+    lexeme = re.compile(_LEXEME)
+    at = dots = marks = 0
+    while found := lexeme.match(text, at):
+        at = found.end()
+        match found.lastgroup:
             case "dot":
                 dots, marks = dots + 1, marks + 1
             case "mark":
                 dots, marks = 0, marks + 1
+            case "quote":
+                at = _end_of_string(text, found.start())
             case "other":
                 dots = 0
-            case "open":
-                raise ValueError("a string without its end")
             case _:
                 continue
         if dots >= _MOST_PARTS:
             raise ValueError(f"a key of more than {_MOST_PARTS} parts")
         if marks > _MOST_MARKS:
             raise ValueError(f"more than {_MOST_MARKS} keys, values and parts of keys")
+
+
+def _end_of_string(text: str, at: int) -> int:
+    """Give where the string that begins ``at`` ends: a key may be written as one."""
+    quote = text[at]
+    kind = quote * 3 if text.startswith(quote * 3, at) else quote
+    for found in re.compile(_IN_STRING[kind], re.DOTALL).finditer(text, at + len(kind)):
+        if found[0] == kind:
+            end = found.end()
+            while kind != quote and text.startswith(quote, end):
+                end += 1  # its last characters may be quotes
+            return end
+        if found[0] == "\n":
+            break
+    raise ValueError("a string without its end")
