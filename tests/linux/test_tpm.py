@@ -1,3 +1,4 @@
+import errno
 import os
 import socket
 import threading
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from casemate.errors import HostError
-from casemate.linux.tpm import EmulatedTpm, TpmDevice
+from casemate.linux.tpm import EmulatedTpm, TpmDevice, TpmLateError
 
 OK = bytes(4)
 
@@ -64,6 +65,17 @@ def test_emulator_that_is_gone_is_the_hosts_fault() -> None:
 def test_missing_device_is_the_hosts_fault(tmp_path: Path) -> None:
     with pytest.raises(HostError, match="No such file"):
         TpmDevice(tmp_path / "tpm0")
+
+
+def test_kernel_that_gives_up_waiting_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(_descriptor: int, _command: bytes) -> int:
+        raise OSError(errno.ETIME, "Timer expired")
+
+    device = TpmDevice(Path(os.devnull))
+    monkeypatch.setattr(os, "write", late)
+    with pytest.raises(TpmLateError, match="Timer expired"):
+        device.transmit(b"command")
+    device.close()
 
 
 def test_device_that_does_not_answer_is_the_hosts_fault() -> None:

@@ -3,6 +3,7 @@
 The kernel's device and the two sockets of an emulator look the same from above.
 """
 
+import errno
 import os
 import socket
 from collections.abc import Callable
@@ -21,6 +22,13 @@ _CONTROL_SET_DATA: Final = 16
 _TIMEOUT: Final = 60.0  # seconds; making an RSA key takes a few of them under emulation
 
 
+class TpmLateError(HostError):
+    """The kernel gave up waiting: whether the TPM did what it was asked, or will, is not known.
+
+    It waits 750 ms for PCR_Extend, and two minutes at most (tpm2-cmd.c): busy hosts take longer.
+    """
+
+
 class Transport(Protocol):
     """Where TPM commands go."""
 
@@ -28,6 +36,7 @@ class Transport(Protocol):
         """Send one command and give its whole answer.
 
         Raises:
+            TpmLateError: the kernel has waited long enough.
             HostError: the TPM is gone or answers nonsense.
         """
         ...
@@ -53,7 +62,8 @@ class TpmDevice:
             os.write(self._fd, command)
             return os.read(self._fd, LARGEST_MESSAGE)
         except OSError as error:
-            raise HostError(str(self._path), got=error.strerror or error, want="answer") from error
+            kind = TpmLateError if error.errno == errno.ETIME else HostError
+            raise kind(str(self._path), got=error.strerror or error, want="answer") from error
 
     def close(self) -> None:
         os.close(self._fd)

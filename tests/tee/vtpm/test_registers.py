@@ -4,6 +4,7 @@ import pytest
 
 from casemate.crypto.digest import sha256
 from casemate.errors import HostError
+from casemate.linux.tpm import TpmLateError
 from casemate.tee.vtpm.registers import bind_init_data
 from casemate.tee.vtpm.tpm import Tpm
 from casemate.wire.tpm import PcrSelection, encode_selections
@@ -46,3 +47,65 @@ def test_registers_that_are_kept_back_are_not_asked_for_again_and_again() -> Non
     assert Tpm(OneRegister(3, b"x" * 32)).pcrs() == tuple(
         b"x" * 32 if index == 3 else b"" for index in range(24)
     )
+
+
+READ, EXTEND = 0x17E, 0x182
+
+
+class LateTpm:
+    """One register, and a kernel that gives up waiting: by command, before or after it was done."""
+
+    def __init__(self, *late: tuple[int, str]) -> None:
+        self.value = bytes(32)
+        self._late = [*late]
+
+    def transmit(self, command: bytes) -> bytes:
+        code = int.from_bytes(command[6:10], "big")
+        when = next((when for kind, when in self._late if kind == code), "")
+        if when:
+            self._late.remove((code, when))
+        if code == EXTEND and when != "before":
+            self.value = sha256(self.value + command[-32:]).value
+        if when:
+            raise TpmLateError("tpm", got="Timer expired", want="answer")
+        if code == READ:
+            return OneRegister(8, self.value).transmit(command)
+        return bytes.fromhex("80020000001300000000000000000000010000")
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        (),
+        ((EXTEND, "before"),),
+        ((EXTEND, "after"),),
+        ((EXTEND, "before"), (EXTEND, "before")),
+        ((EXTEND, "before"), (READ, "before"), (EXTEND, "after"), (READ, "before")),
+        ((READ, "before"), (READ, "before")),
+    ],
+)
+def test_initdata_is_bound_once_by_a_tpm_that_answers_late(
+    late: tuple[tuple[int, str], ...],
+) -> None:
+    tpm = LateTpm(*late)
+    bind_init_data(Tpm(tpm), sha256(b"initdata"))
+    assert tpm.value == sha256(bytes(32) + sha256(b"initdata").value).value
+
+
+@pytest.mark.parametrize("kind", [READ, EXTEND])
+def test_tpm_that_is_always_late_is_told_of(kind: int) -> None:
+    with pytest.raises(HostError, match="Timer expired"):
+        bind_init_data(Tpm(LateTpm(*[(kind, "before")] * 9)), sha256(b"initdata"))
+
+
+def test_register_that_another_extends_meanwhile_is_not_ours() -> None:
+    class Meddled(LateTpm):
+        def transmit(self, command: bytes) -> bytes:
+            try:
+                return super().transmit(command)
+            except TpmLateError:
+                self.value = sha256(self.value + bytes(32)).value
+                raise
+
+    with pytest.raises(HostError, match="another"):
+        bind_init_data(Tpm(Meddled((EXTEND, "after"))), sha256(b"initdata"))

@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 from casemate.crypto.digest import Digest
 from casemate.errors import HostError, InputError
+from casemate.linux.tpm import TpmLateError
 from casemate.tee.vtpm.report import INIT_DATA_PCR
 from casemate.tee.vtpm.tpm import Tpm
 from casemate.wire.tpm import PCR_COUNT, Quote
@@ -42,14 +43,26 @@ def quote_at_rest(tpm: Tpm, key: int, nonce: bytes) -> QuotedRegisters:
 def bind_init_data(tpm: Tpm, digest: Digest) -> None:
     """Extend PCR 8, once after a reset.
 
+    Once also where the kernel gave up waiting for the answer: the register tells whether it was.
+
     Raises:
-        HostError: PCR 8 was extended before.
+        HostError: PCR 8 was extended before, or the TPM answers too late every time.
         InputError: the digest is not SHA-256.
     """
     require_size(digest.value)
     if tpm.pcrs((INIT_DATA_PCR,)) != (bytes(DIGEST_SIZE),):
         raise HostError("initdata", got="PCR 8 in use", want="PCR 8 untouched", spec="tee §1.2")
-    tpm.extend(INIT_DATA_PCR, digest.value)
+    bound = hashlib.sha256(bytes(DIGEST_SIZE) + digest.value).digest()
+    for _ in range(_ATTEMPTS):
+        try:
+            return tpm.extend(INIT_DATA_PCR, digest.value)
+        except TpmLateError as error:
+            late = error
+        if (value := tpm.pcrs((INIT_DATA_PCR,))) == (bound,):
+            return None
+        if value != (bytes(DIGEST_SIZE),):
+            raise HostError("initdata", got="PCR 8 of another", want="PCR 8 for us alone")
+    raise late
 
 
 def extend(tpm: Tpm, register: int, digest: bytes) -> None:

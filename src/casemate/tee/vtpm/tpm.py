@@ -1,14 +1,16 @@
 """A TPM as an object: commands in the order they are needed, over any transport."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
-from casemate.linux.tpm import Transport
+from casemate.linux.tpm import TpmLateError, Transport
 from casemate.wire import tpm_command as commands
 from casemate.wire.tpm import ALL_PCRS, PcrSelection, RsaPublic
 from casemate.wire.tpm_command import Command, Response
 
 _RETRIES: Final = 20  # a TPM asks for a retry while it stores its state
+_LATE: Final = 2
 
 
 class Tpm:
@@ -25,6 +27,13 @@ class Tpm:
             answer = self._transport.transmit(command.raw)
         return commands.parse_response(command, answer)
 
+    def ask(self, command: Command) -> Response:
+        """Run a command that changes nothing: again, if the kernel gave up waiting for it."""
+        for _ in range(_LATE):
+            with suppress(TpmLateError):
+                return self.run(command)
+        return self.run(command)
+
     def start(self) -> None:
         """Start the TPM up, unless firmware did already."""
         command = commands.startup()
@@ -34,17 +43,17 @@ class Tpm:
 
     def quote(self, key: int, nonce: bytes) -> tuple[bytes, bytes]:
         """Quote all 24 PCRs of the SHA-256 bank: TPMS_ATTEST and TPMT_SIGNATURE, raw."""
-        return commands.parse_quote(self.run(commands.quote(key, nonce)))
+        return commands.parse_quote(self.ask(commands.quote(key, nonce)))
 
     def public(self, key: int) -> RsaPublic:
-        return commands.parse_read_public(self.run(commands.read_public(key)))
+        return commands.parse_read_public(self.ask(commands.read_public(key)))
 
     def pcrs(self, wanted: Sequence[int] = ALL_PCRS.indices) -> tuple[bytes, ...]:
         """Read PCRs of the SHA-256 bank: 32 bytes each, none for one that the TPM does not give."""
         values: dict[int, bytes] = {}
         while missing := tuple(i for i in wanted if i not in values):
             command = commands.pcr_read(PcrSelection.of(missing))
-            found = commands.parse_pcr_read(self.run(command))
+            found = commands.parse_pcr_read(self.ask(command))
             if not found.keys() & set(missing):
                 break  # it gives what it was not asked for, or nothing
             values |= found
@@ -70,7 +79,7 @@ class Tpm:
         chunks = range(0, size, commands.NV_CHUNK)
         return b"".join(
             commands.parse_nv_read(
-                self.run(commands.nv_read(index, at, min(commands.NV_CHUNK, size - at), by=by))
+                self.ask(commands.nv_read(index, at, min(commands.NV_CHUNK, size - at), by=by))
             )
             for at in chunks
         )
