@@ -1,5 +1,4 @@
 import socket
-from pathlib import Path
 
 import pytest
 
@@ -14,10 +13,8 @@ def test_zero_finds_a_free_port() -> None:
 
 
 def test_free_port_is_none_that_the_kernel_gives_to_a_connection() -> None:
-    given = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
-    if given != ["32768", "60999"]:
-        pytest.skip("this machine gives other ports to connections than Linux does by itself")
-    assert all(1024 < ports.free() < 30_000 for _ in range(50))
+    """Linux gives those from 32768 on, unless told otherwise; node ports begin at 30000."""
+    assert all(20_000 <= ports.free() < 30_000 for _ in range(50))
 
 
 def test_address_that_is_not_ours_is_named() -> None:

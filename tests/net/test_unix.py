@@ -1,4 +1,3 @@
-import socket
 from pathlib import Path
 
 import pytest
@@ -39,20 +38,11 @@ def test_folder_that_cannot_be_made_is_the_hosts_fault(tmp_path: Path) -> None:
         unix.listen(tmp_path / "file" / "a.sock")
 
 
-def test_socket_is_there_only_once_it_listens(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_socket_is_bound_beside_its_place_and_moved_there(tmp_path: Path) -> None:
+    """So nobody finds one that does not listen yet."""
     path = tmp_path / "a.sock"
-    seen = []
-    listen = socket.socket.listen
-
-    def look(bound: socket.socket, backlog: int) -> None:
-        seen.append(path.exists())
-        listen(bound, backlog)
-
-    monkeypatch.setattr(socket.socket, "listen", look)
-    with unix.listen(path), unix.connect(path):
-        assert seen == [False]
+    with unix.listen(path) as listening, unix.connect(path):
+        assert listening.getsockname() == str(tmp_path / ".a.sock")
         assert [*tmp_path.iterdir()] == [path]
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from casemate.errors import HostError, InputError
-from casemate.tee.gathering import cache as module
 from casemate.tee.gathering.cache import Cache, Listed, default_folder
 from casemate.tee.want import Want
 
@@ -108,11 +107,8 @@ def test_more_files_than_verifiers_are_given_are_told(tmp_path: Path) -> None:
         Cache(tmp_path).all()
 
 
-def test_folder_that_is_full_forgets_what_was_asked_for_longest_ago(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "_MOST_BESIDE", 3)
-    cache = Cache(tmp_path)
+def test_folder_that_is_full_forgets_what_was_asked_for_longest_ago(tmp_path: Path) -> None:
+    cache = Cache(tmp_path, most=3)
     for number in (2, 0, 3, 1, 4):
         cache.keep(f"amd/vcek/{number}", b"x", SINCE + timedelta(minutes=number))
     cache.keep("amd/crl", b"x", SINCE)

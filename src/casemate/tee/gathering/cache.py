@@ -54,8 +54,10 @@ def default_folder(environment: Mapping[str, str]) -> Path:
 class Cache:
     """A folder of documents."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, most: int = _MOST_BESIDE) -> None:
+        """``most`` is how many files one folder in it holds."""
         self.folder = folder
+        self._most = most
 
     def find(self, want: Want) -> Kept | None:
         """Give a document by its name, else by one of its names in an offline store.
@@ -78,7 +80,7 @@ class Cache:
     def keep(self, name: str, body: bytes, since: datetime, *, chain: bytes = b"") -> None:
         """Write a document and its chain, the chain first: who finds one finds both.
 
-        A folder holds 1024 files: beyond them those go that were asked for longest ago.
+        A folder that is full forgets what was asked for longest ago.
 
         Raises:
             HostError: the folder cannot be written.
@@ -87,7 +89,7 @@ class Cache:
         if chain:
             _write(_chain(place), chain, since)
         _write(place, body, since)
-        _make_room(place.parent)
+        _make_room(place.parent, self._most)
 
     def all(self) -> tuple[Listed, ...]:
         """List every document, by name.
@@ -140,14 +142,14 @@ def _read(place: Path) -> tuple[bytes, datetime] | None:
     return body, datetime.fromtimestamp(since, UTC)
 
 
-def _make_room(folder: Path) -> None:
-    if len(os.listdir(folder)) <= _MOST_BESIDE:  # noqa: PTH208  # names alone, quickly
+def _make_room(folder: Path, most: int) -> None:
+    if len(os.listdir(folder)) <= most:  # noqa: PTH208  # names alone, quickly
         return
     found = []
     for file in folder.iterdir():
         with suppress(FileNotFoundError):
             found.append((file.stat().st_mtime, file))
-    for _, file in sorted(found, reverse=True)[_MOST_BESIDE:]:
+    for _, file in sorted(found, reverse=True)[most:]:
         with suppress(OSError):  # gone already, or a folder: nothing to make room with
             file.unlink()
 
