@@ -109,7 +109,7 @@ def _next_data(descriptor: int, at: int) -> int | None:
 
 ATTACK = Attack(
     name="host-search",
-    title="host searches disks, registry, state and logs for the secret",
+    title="host searches disks, registry, state, logs for the secret",
     expects=("nothing in",),
     run=run,
 )
